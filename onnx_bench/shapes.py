@@ -1,0 +1,223 @@
+"""The shape rule of each operator: from input shapes and attributes to the node's finished row.
+
+Pure, cached functions. Each says in an error what did not fit. Parameter counts are the trainable
+ones: weights, biases, and the scale and shift of normalisations (running statistics are not).
+"""
+
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+from onnx_bench.errors import GraphError
+from onnx_bench.graph import MAX_RANK, Node, Shape
+from onnx_bench.operators import Op
+
+Pair = int | tuple[int, int]
+Padding = int | tuple[int, int, int, int] | None
+_rule = lru_cache(maxsize=1 << 15)
+
+
+class Row(NamedTuple):
+    """A finished row of the node table and the output shape it stands for."""
+
+    data: bytes
+    shape: Shape
+
+
+def row(node: Node) -> Row:
+    """Encodes a node; refuses shapes that no tensor has."""
+    shape = node.out_shape
+    if len(shape) > MAX_RANK or any(d < 1 for d in shape):
+        raise GraphError(
+            f"{node.op.label} of {node.in_shape} would give shape {shape}: "
+            f"expected 1 to {MAX_RANK} axes of at least 1"
+        )
+    return Row(node.encode(), shape)
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(height, width) from one number or two."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _image(op: Op, shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise GraphError(f"{op.label} needs an image (C, H, W), got shape {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def _window(
+    op: Op,
+    in_shape: Shape,
+    channels: int,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    ceil: bool,
+) -> Node:
+    """Output size of anything that slides a window over an image."""
+    _, height, width = _image(op, in_shape)
+    k, s, d = pair(kernel), pair(stride), pair(dilation)
+    if min(*k, *s, *d) < 1:
+        raise GraphError(f"{op.label}: kernel {k}, stride {s} and dilation {d} must be 1 or more")
+    if padding is None:
+        same = (d[0] * (k[0] // 2), d[1] * (k[1] // 2))
+        pads = (*same, *same)
+    else:
+        pads = padding if isinstance(padding, tuple) else (padding,) * 4
+    size = []
+    for axis, length in enumerate((height, width)):
+        span = length + pads[axis] + pads[axis + 2] - d[axis] * (k[axis] - 1) - 1
+        steps = span // s[axis]
+        if ceil and span % s[axis] and (steps + 1) * s[axis] < length + pads[axis]:
+            steps += 1  # as torch and onnxruntime: the last window must start inside the image
+        size.append(steps + 1)
+    return Node(op, in_shape, (channels, *size), k, s, d, pads)
+
+
+@_rule
+def source(shape: Shape) -> Row:
+    return row(Node(Op.INPUT, (), shape))
+
+
+@_rule
+def conv(
+    in_shape: Shape,
+    channels: int,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    bias: bool,
+) -> Row:
+    node = _window(Op.CONV, in_shape, channels, kernel, stride, padding, dilation, False)
+    if groups < 1 or in_shape[0] % groups or channels % groups:
+        raise GraphError(
+            f"conv: {groups} groups do not divide {in_shape[0]} and {channels} channels"
+        )
+    weights = channels * (in_shape[0] // groups) * prod(node.kernel) + bias * channels
+    return row(node._replace(groups=groups, bias=bias, parameters=weights))
+
+
+@_rule
+def linear(in_shape: Shape, features: int, bias: bool) -> Row:
+    if not in_shape:
+        raise GraphError("linear needs at least one axis, got a scalar")
+    weights = in_shape[-1] * features + bias * features
+    return row(Node(Op.LINEAR, in_shape, (*in_shape[:-1], features), bias=bias, parameters=weights))
+
+
+@_rule
+def norm(op: Op, shape: Shape) -> Row:
+    if not shape:
+        raise GraphError(f"{op.label} needs at least one axis, got a scalar")
+    features = shape[0] if op == Op.BATCH_NORM else shape[-1]
+    return row(Node(op, shape, shape, parameters=2 * features))
+
+
+@_rule
+def position(shape: Shape) -> Row:
+    return row(Node(Op.POSITION, shape, shape, parameters=prod(shape)))
+
+
+@_rule
+def unary(op: Op, shape: Shape) -> Row:
+    return row(Node(op, shape, shape))
+
+
+@_rule
+def broadcast(op: Op, in_shapes: tuple[Shape, ...]) -> Row:
+    rank = max(len(s) for s in in_shapes)
+    aligned = [(1,) * (rank - len(s)) + s for s in in_shapes]
+    out = tuple(max(axis) for axis in zip(*aligned, strict=True))
+    if any(d not in (1, o) for s in aligned for d, o in zip(s, out, strict=True)):
+        raise GraphError(f"{op.label}: shapes {list(in_shapes)} neither agree nor broadcast")
+    return row(Node(op, in_shapes[0], out))
+
+
+@_rule
+def concat(in_shapes: tuple[Shape, ...], axis: int) -> Row:
+    first = in_shapes[0]
+    if not 0 <= axis < len(first):
+        raise GraphError(f"concat: axis {axis} is outside shape {first}")
+    if any(s[:axis] + s[axis + 1 :] != first[:axis] + first[axis + 1 :] for s in in_shapes):
+        raise GraphError(f"concat: shapes {list(in_shapes)} differ outside axis {axis}")
+    length = sum(s[axis] for s in in_shapes)
+    out = (*first[:axis], length, *first[axis + 1 :])
+    return row(Node(Op.CONCAT, first, out, attributes=(axis,)))
+
+
+@_rule
+def matmul(a: Shape, b: Shape) -> Row:
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2] or a[:-2] != b[:-2]:
+        raise GraphError(f"matmul: shapes {a} and {b} do not multiply")
+    return row(Node(Op.MATMUL, a, (*a[:-1], b[-1])))
+
+
+@_rule
+def attention(query: Shape, key: Shape, value: Shape, heads: int) -> Row:
+    if not (len(query) == len(key) == len(value) == 2) or key[0] != value[0]:
+        raise GraphError(f"attention needs (T, C) tensors, got {query}, {key}, {value}")
+    if query[1] != key[1] or heads < 1 or query[1] % heads or value[1] % heads:
+        raise GraphError(f"attention: {heads} heads do not split {query}, {key}, {value}")
+    return row(Node(Op.ATTENTION, query, (query[0], value[1]), attributes=(heads, key[0])))
+
+
+@_rule
+def pool(
+    op: Op,
+    in_shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    ceil: bool = False,
+    count_padding: bool = False,
+) -> Row:
+    channels = _image(op, in_shape)[0]
+    node = _window(op, in_shape, channels, kernel, stride, padding, 1, ceil)
+    return row(node._replace(attributes=(int(count_padding), int(ceil))))
+
+
+@_rule
+def global_avg_pool(in_shape: Shape) -> Row:
+    channels = _image(Op.GLOBAL_AVG_POOL, in_shape)[0]
+    return row(Node(Op.GLOBAL_AVG_POOL, in_shape, (channels, 1, 1)))
+
+
+@_rule
+def mean(in_shape: Shape) -> Row:
+    if len(in_shape) != 2:
+        raise GraphError(f"mean needs tokens (T, C), got shape {in_shape}")
+    return row(Node(Op.MEAN, in_shape, in_shape[1:]))
+
+
+@_rule
+def cut(in_shape: Shape, axis: int, start: int, length: int) -> Row:
+    if not 0 <= axis < len(in_shape) or start < 0 or start + length > in_shape[axis]:
+        raise GraphError(
+            f"slice: entries {start} to {start + length} of axis {axis} are outside {in_shape}"
+        )
+    out = (*in_shape[:axis], length, *in_shape[axis + 1 :])
+    return row(Node(Op.SLICE, in_shape, out, attributes=(axis, start)))
+
+
+@_rule
+def reshape(in_shape: Shape, shape: Shape) -> Row:
+    if prod(in_shape) != prod(shape):
+        raise GraphError(f"reshape: {in_shape} and {shape} hold different numbers of values")
+    return row(Node(Op.RESHAPE, in_shape, shape))
+
+
+@_rule
+def transpose(in_shape: Shape, permutation: tuple[int, ...]) -> Row:
+    if sorted(permutation) != list(range(len(in_shape))):
+        raise GraphError(f"transpose: {permutation} does not permute the axes of {in_shape}")
+    out = tuple(in_shape[axis] for axis in permutation)
+    return row(Node(Op.TRANSPOSE, in_shape, out, attributes=permutation))
+
+
+@_rule
+def unknown(in_shape: Shape, shape: Shape) -> Row:
+    return row(Node(Op.UNKNOWN, in_shape, shape))
