@@ -1,0 +1,148 @@
+"""A table of networks and what they scored, and how such tables are read and checked."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onnx_bench.errors import GennapeError, LabelError
+from onnx_bench.families import build_spec, is_spec
+from onnx_bench.graph import ComputationGraph
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """L networks, each with its label; higher is better.
+
+    Args:
+        networks: `FAMILY:SPECIFICATION` or the path of an ONNX file.
+        values: shape (L,), finite, in the units of the benchmark (accuracies in percent).
+        kinds: the family of each network, for splits and reports.
+        source: the file that the labels come from, for messages.
+        label: the column of the labels.
+        subset: which part of the benchmark the rows are.
+    """
+
+    networks: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+    kinds: tuple[str, ...]
+    source: str
+    label: str
+    subset: str = "all"
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    def take(self, indices: npt.NDArray[np.integer] | Sequence[int]) -> "LabelTable":
+        """The rows at `indices`."""
+        return replace(
+            self,
+            networks=tuple(self.networks[i] for i in indices),
+            values=self.values[np.asarray(indices, int)],
+            kinds=tuple(self.kinds[i] for i in indices),
+        )
+
+    def graphs(self) -> Iterator[ComputationGraph]:
+        """The networks themselves, one after another.
+
+        Raises:
+            LabelError: one cannot be built; the message names its row.
+        """
+        for row, text in enumerate(self.networks, 1):
+            try:
+                yield network(text)
+            except GennapeError as error:
+                raise LabelError(f"{self.source}, row {row}: {error}") from None
+
+
+def network(text: str | Path) -> ComputationGraph:
+    """The network that a specification (`FAMILY:...`) or the path of an ONNX file names."""
+    if is_spec(str(text)):
+        return build_spec(str(text))
+    from onnx_bench.onnx_import import from_onnx
+
+    return from_onnx(Path(text))
+
+
+def read_table(path: Path, label: str, network: str = "network") -> LabelTable:
+    """A user's own labels: a CSV or parquet file with a column of networks and one of numbers.
+
+    Paths of ONNX files are relative to the table's own folder.
+
+    Raises:
+        LabelError: the file or a column is missing, the table is empty, or a label is no finite
+            number; the message names the file and the row.
+    """
+    frame = _read_frame(path)
+    table = from_frame(frame, path, network, label)
+    networks = tuple(text if is_spec(text) else str(path.parent / text) for text in table.networks)
+    kinds = tuple(text.partition(":")[0] if is_spec(text) else "onnx" for text in networks)
+    return replace(table, networks=networks, kinds=kinds)
+
+
+def from_frame(
+    frame: pd.DataFrame, path: Path, network: str, label: str, kind: str = "", subset: str = "all"
+) -> LabelTable:
+    """The table of two columns of a frame, checked; `path` is for messages."""
+    for column in (network, label):
+        if column not in frame.columns:
+            raise LabelError(
+                f"{path}: no column {column!r}; there are {', '.join(map(str, frame.columns))}"
+            )
+    if frame.empty:
+        raise LabelError(f"{path}: the table has no rows")
+    values = pd.to_numeric(frame[label], errors="coerce").to_numpy(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise LabelError(
+            f"{path}: {label!r} is not a finite number in {len(bad)} of {len(frame)} rows, "
+            f"first in row {bad[0] + 1}; drop these rows or mend them"
+        )
+    networks = tuple(frame[network].astype(str))
+    return LabelTable(networks, values, (kind,) * len(networks), str(path), label, subset)
+
+
+def benchmark_file(root: Path | None, name: str) -> Path:
+    """The label file of a public benchmark.
+
+    Raises:
+        LabelError: it is not there; the message says where it was looked for.
+    """
+    folder = root or (Path(value) if (value := os.environ.get("GENNAPE_DATA")) else None)
+    if folder is None:
+        raise LabelError(
+            f"{name}: its labels are not part of the package; set GENNAPE_DATA (or --data-root) to "
+            f"the folder that holds {name}/labels.parquet"
+        )
+    path = folder / name / "labels.parquet"
+    if not path.is_file():
+        raise LabelError(f"{path}: no such file; point GENNAPE_DATA (or --data-root) to its folder")
+    return path
+
+
+def subset_of(name: str, subset: str | None, subsets: Sequence[str]) -> str:
+    """The chosen subset, the first one by default.
+
+    Raises:
+        LabelError: the benchmark has no such subset.
+    """
+    chosen = subset or subsets[0]
+    if chosen not in subsets:
+        raise LabelError(f"{name} has no subset {chosen!r}; there are {', '.join(subsets)}")
+    return chosen
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise LabelError(f"{path}: no such file") from None
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise LabelError(f"{path}: not a readable CSV or parquet table ({reason})") from None
