@@ -1,0 +1,163 @@
+"""Checkpoints: a folder with `model.safetensors` and `config.json`. Plain data, nothing unpickled.
+
+`config.json` holds what the weights mean: the model's configuration, the vocabulary they were
+trained with, the scale of the target, the families seen, and the figures measured in training.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gennape.features.nodes import OPERATOR_TYPES
+from gennape.models.performance import ModelConfig, PerformanceModel
+from onnx_bench.errors import GennapeError
+from onnx_bench.files import atomic_folder
+from onnx_bench.graph import GRAPH_FORMAT
+from onnx_bench.operators import VOCABULARY_VERSION
+
+CHECKPOINT_FORMAT = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+class CheckpointError(GennapeError):
+    """A checkpoint that is not there, not whole, or of another version."""
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Labels are standardised for training: z = (label - mean) / std."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    @classmethod
+    def of(cls, labels: npt.ArrayLike) -> "TargetScale":
+        """Mean and deviation of some labels; a deviation of zero counts as one."""
+        values = np.asarray(labels, np.float64)
+        return cls(float(values.mean()), float(values.std()) or 1.0)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what it means."""
+
+    model: PerformanceModel
+    scale: TargetScale = field(default_factory=TargetScale)
+    families: tuple[str, ...] = ()
+    """The families it was trained on."""
+    source: str = ""
+    """Where the labels came from."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Validation figures, for people."""
+
+    def save(self, folder: Path | str) -> None:
+        """Writes the folder, replacing one that is there; it appears only when it is whole."""
+        config = {
+            "format": CHECKPOINT_FORMAT,
+            "graph_format": GRAPH_FORMAT,
+            "vocabulary": VOCABULARY_VERSION,
+            "operator_types": list(OPERATOR_TYPES),
+            "model": self.model.config.to_dict(),
+            "target": {"mean": self.scale.mean, "std": self.scale.std},
+            "families": list(self.families),
+            "source": self.source,
+            "metrics": self.metrics,
+        }
+        weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+        with atomic_folder(Path(folder)) as temporary:
+            save_file(weights, temporary / WEIGHTS)
+            (temporary / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+
+
+def pretrained_names() -> list[str]:
+    """Checkpoints that ship with the package."""
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG}"))
+
+
+def locate(name: str | Path) -> Path:
+    """The folder of a shipped checkpoint, or the folder that `name` is.
+
+    Raises:
+        CheckpointError: it is neither; the message lists the shipped ones.
+    """
+    if (Path(name) / CONFIG).is_file():
+        return Path(name)
+    if (PRETRAINED / str(name) / CONFIG).is_file():
+        return PRETRAINED / str(name)
+    if Path(name).exists():
+        raise CheckpointError(f"{name}: no checkpoint (a checkpoint is a folder with {CONFIG})")
+    shipped = ", ".join(pretrained_names()) or "none"
+    raise CheckpointError(
+        f"{name}: no such folder, and no shipped checkpoint (there are {shipped})"
+    )
+
+
+def load(name: str | Path) -> Checkpoint:
+    """Loads a checkpoint by the name of a shipped one or by its folder.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another format or vocabulary version.
+    """
+    folder = locate(name)
+    config = _read_config(folder / CONFIG)
+    try:
+        model = PerformanceModel(ModelConfig(**config["model"]))
+        weights = load_file(folder / WEIGHTS)
+        model.load_state_dict(weights)
+        scale = TargetScale(float(config["target"]["mean"]), float(config["target"]["std"]))
+        return Checkpoint(
+            model.eval(),
+            scale,
+            tuple(config["families"]),
+            str(config["source"]),
+            {str(k): float(v) for k, v in config["metrics"].items()},
+        )
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder / WEIGHTS}: missing; the checkpoint is not whole") from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{folder / WEIGHTS}: does not hold this model's weights ({reason})"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / CONFIG}: not a whole configuration ({error!r})") from None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(config, dict) or "format" not in config:
+        raise CheckpointError(f"{path}: not a gennape checkpoint's configuration")
+    expected = {
+        "format": CHECKPOINT_FORMAT,
+        "graph_format": GRAPH_FORMAT,
+        "vocabulary": VOCABULARY_VERSION,
+        "operator_types": list(OPERATOR_TYPES),
+    }
+    for key, version in expected.items():
+        if config.get(key) != version:
+            got, want = (
+                (config.get(key), version) if key != "operator_types" else ("other", "this list")
+            )
+            raise CheckpointError(
+                f"{path}: {key} is {got}, this version of gennape reads {want}; "
+                "install the version that wrote it, or train it again"
+            )
+    return config
+
+
+def seeded_model(config: ModelConfig, seed: int) -> PerformanceModel:
+    """A fresh model whose initial weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PerformanceModel(config)

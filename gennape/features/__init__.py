@@ -1,0 +1,1 @@
+"""Numbers read from a computation graph: of each node, and later of the whole."""

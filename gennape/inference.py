@@ -1,0 +1,174 @@
+"""Predictor: a trained model with a scikit-learn face. Nothing of Lightning is imported here."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gennape.batch import EncodedGraphs, GraphBatch
+from gennape.checkpoint import Checkpoint, TargetScale, load
+from gennape.losses import loss_by_name
+from onnx_bench.benchmarks.labels import network
+from onnx_bench.collection import GraphCollection
+from onnx_bench.errors import GennapeError, LabelError
+from onnx_bench.graph import ComputationGraph
+
+Network = ComputationGraph | str | Path
+Networks = Network | Iterable[Network] | GraphCollection | EncodedGraphs
+Freeze = Literal["none", "encoder"]
+Scores = npt.NDArray[np.float64]
+
+
+class Predictor:
+    """Scores networks, and learns from a few labels of a new family.
+
+    Networks are computation graphs, paths of ONNX files, or texts `FAMILY:SPECIFICATION`.
+
+    Example:
+        >>> predictor = Predictor.from_pretrained("kgnn-nb101")  # doctest: +SKIP
+        >>> predictor.predict(["net.onnx", "nasbench201:|...|"])  # doctest: +SKIP
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> "Predictor":
+        """The checkpoint of that name (shipped with the package) or in that folder.
+
+        Raises:
+            CheckpointError: it is missing, damaged, or of another version.
+        """
+        return cls(load(name))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families it was trained on."""
+        return self.checkpoint.families
+
+    def predict(self, networks: Networks, batch_size: int = 128) -> Scores:
+        """Scores, shape (N,), in the units of the labels it was trained on; higher is better.
+
+        On a family that it has not seen only their order means anything.
+
+        Raises:
+            GennapeError: a network cannot be read; nothing is predicted then.
+        """
+        scale = self.checkpoint.scale
+        scores = self._run(self.checkpoint.model, networks, batch_size)
+        return scores * scale.std + scale.mean
+
+    def embed(self, networks: Networks, batch_size: int = 128) -> Scores:
+        """The encoder's embeddings, shape (N, features)."""
+        return self._run(self.checkpoint.model.encoder, networks, batch_size)
+
+    def fit(
+        self,
+        networks: Networks,
+        labels: npt.ArrayLike,
+        *,
+        freeze: Freeze = "none",
+        epochs: int = 100,
+        batch_size: int = 8,
+        learning_rate: float = 1e-3,
+        loss: str = "mse",
+        seed: int = 0,
+        progress: Callable[[int, float], None] | None = None,
+    ) -> "Predictor":
+        """Fine-tunes on labelled networks of a new family, in place, and returns itself.
+
+        The scale of the target is taken from the new labels. The same seed gives the same weights.
+
+        Args:
+            labels: shape (N,), finite, higher is better, in any unit.
+            freeze: `encoder` trains the head alone; `none` everything.
+            epochs: passes over the labels; the paper takes 100 for 50 labels.
+            batch_size: networks a step.
+            learning_rate: of Adam; gradients are clipped to a norm of 5.
+            loss: `mse`, `pairwise-hinge` or `pairwise-logistic`.
+            progress: called with (epoch, mean loss) after each epoch.
+
+        Raises:
+            LabelError: labels are not finite, or not one for each network, or all the same.
+        """
+        if freeze not in get_args(Freeze):
+            raise GennapeError(f"freeze is {freeze!r}, expected one of {get_args(Freeze)}")
+        graphs = encode(networks)
+        values = _checked_labels(labels, len(graphs))
+        model, scale = self.checkpoint.model, TargetScale.of(values)
+        targets = torch.from_numpy((values - scale.mean) / scale.std).float()
+        trained = model.head if freeze == "encoder" else model
+        model.requires_grad_(False)
+        trained.requires_grad_(True)
+        optimizer = torch.optim.Adam(trained.parameters(), lr=learning_rate)
+        criterion, rng = loss_by_name(loss), np.random.default_rng(seed)
+        with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own stream
+            torch.manual_seed(seed)
+            model.train()
+            for epoch in range(epochs):
+                total = 0.0
+                order = rng.permutation(len(graphs))
+                for start in range(0, len(order), batch_size):
+                    chosen = order[start : start + batch_size]
+                    error = criterion(model(graphs.batch(chosen)), targets[chosen])
+                    optimizer.zero_grad()
+                    error.backward()  # type: ignore[no-untyped-call]
+                    torch.nn.utils.clip_grad_norm_(trained.parameters(), 5.0)
+                    optimizer.step()
+                    total += error.item() * len(chosen)
+                if progress:
+                    progress(epoch + 1, total / len(graphs))
+        model.requires_grad_(True).eval()
+        families = dict.fromkeys([*self.families, *_families(graphs)])
+        self.checkpoint = replace(self.checkpoint, scale=scale, families=tuple(families))
+        return self
+
+    def save(self, folder: Path | str) -> None:
+        """Writes the predictor as a checkpoint folder that `from_pretrained` reads."""
+        self.checkpoint.save(folder)
+
+    @staticmethod
+    def _run(
+        module: Callable[[GraphBatch], torch.Tensor], networks: Networks, batch_size: int
+    ) -> Scores:
+        graphs = encode(networks)
+        with torch.inference_mode():
+            parts = [
+                module(graphs.batch(range(start, min(start + batch_size, len(graphs)))))
+                for start in range(0, len(graphs), batch_size)
+            ]
+        if not parts:
+            raise GennapeError("no networks to predict")
+        return torch.cat(parts).double().numpy()
+
+
+def encode(networks: Networks) -> EncodedGraphs:
+    """Networks of any kind with their node features, ready to be batched."""
+    if isinstance(networks, EncodedGraphs):
+        return networks
+    if isinstance(networks, GraphCollection):
+        return EncodedGraphs(networks)
+    if isinstance(networks, ComputationGraph | str | Path):
+        networks = [networks]
+    return EncodedGraphs(n if isinstance(n, ComputationGraph) else network(n) for n in networks)
+
+
+def _families(graphs: EncodedGraphs) -> list[str]:
+    names = (name.partition(":")[0] for name in graphs.graphs.names)
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _checked_labels(labels: npt.ArrayLike, count: int) -> Scores:
+    values = np.asarray(labels, np.float64).ravel()
+    if len(values) != count:
+        raise LabelError(f"{len(values)} labels for {count} networks; expected one for each")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise LabelError(f"label {bad[0] + 1} of {count} is {values[bad[0]]}, no finite number")
+    if count < 2 or (values == values[0]).all():
+        raise LabelError(f"{count} labels without a difference between them teach no order")
+    return values

@@ -1,0 +1,1 @@
+"""The networks that learn: encoders, heads, and the model that composes them."""

@@ -1,0 +1,47 @@
+"""Ranking networks: what `gennape predict` computes and prints."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from gennape.inference import Predictor
+from onnx_bench.benchmarks.labels import network
+from onnx_bench.cost import cost
+
+
+def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
+    """Networks with their scores and costs, best first: rank, network, score, macs, parameters.
+
+    Raises:
+        GennapeError: a network or the checkpoint cannot be read; the message names it.
+    """
+    predictor = Predictor.from_pretrained(model)
+    graphs = [network(n) for n in track(networks, "reading", transient=True)]
+    costs = [cost(graph) for graph in graphs]
+    frame = pd.DataFrame(
+        {
+            "network": networks,
+            "score": predictor.predict(graphs),
+            "macs": [c.macs for c in costs],
+            "parameters": [c.parameters for c in costs],
+        }
+    )
+    frame = frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    frame.insert(0, "rank", range(1, len(frame) + 1))
+    return frame
+
+
+def as_table(ranked: pd.DataFrame, model: str) -> None:
+    """Prints the ranking for people."""
+    table = Table(title=f"predicted by {model}")
+    table.add_column("rank", justify="right")
+    table.add_column("network", overflow="fold")
+    for name in ("score", "MACs", "parameters"):
+        table.add_column(name, justify="right")
+    for row in ranked.to_dict("records"):
+        costs = (f"{row['macs'] / 1e6:,.2f} M", f"{row['parameters'] / 1e6:,.3f} M")
+        table.add_row(str(row["rank"]), str(row["network"]), f"{row['score']:.3f}", *costs)
+    Console().print(table)

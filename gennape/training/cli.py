@@ -1,0 +1,88 @@
+"""`gennape-train`: fit, validate, test and predict, configured by YAML files and flags."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from gennape.training.callbacks import SavePredictor, WritePredictions, progress_bar
+from gennape.training.data import LabelData
+from gennape.training.module import PredictorModule
+from gennape.training.quiet import quiet
+from onnx_bench.errors import GennapeError
+
+DESCRIPTION = """Train a performance predictor.
+
+  gennape-train fit --config configs/digits.yaml
+  gennape-train fit --config configs/digits.yaml --run_dir runs/mine --model.encoder gated-gcn
+  gennape-train fit --config configs/digits.yaml --ckpt_path last    (goes on after a stop)
+  gennape-train test --config configs/digits.yaml --ckpt_path last
+
+A run leaves in its folder (--run_dir): `predictor`, the best model by validation Spearman, for
+`gennape predict -m`; `checkpoints/last.ckpt` to go on from; `csv` and `tensorboard` logs.
+"""
+
+
+class TrainCLI(LightningCLI):
+    """LightningCLI with one folder for everything that a run leaves behind."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--run_dir", default="runs/latest", help="folder of this run")
+        parser.set_defaults(
+            {
+                "trainer.max_epochs": 40,
+                "trainer.accelerator": "auto",
+                "trainer.gradient_clip_val": 5.0,
+                "trainer.num_sanity_val_steps": 0,
+                "trainer.enable_model_summary": False,
+            }
+        )
+
+    def _instantiate_trainer(self, config: Any, callbacks: list[Any]) -> L.Trainer:
+        run_dir = Path(self._get(self.config, "run_dir"))
+        config["default_root_dir"] = run_dir
+        if config.get("logger") is None:
+            config["logger"] = [
+                CSVLogger(run_dir, name="csv"),
+                TensorBoardLogger(run_dir, name="tensorboard"),
+            ]
+        return super()._instantiate_trainer(config, callbacks + run_callbacks(run_dir))
+
+
+def run_callbacks(run_dir: Path) -> list[L.Callback]:
+    """What every run has: resumable checkpoints, the best predictor, predictions, a bar."""
+    return [
+        ModelCheckpoint(
+            run_dir / "checkpoints",
+            filename="best",
+            monitor="val_spearman",
+            mode="max",
+            save_last=True,
+            enable_version_counter=False,
+        ),
+        SavePredictor(run_dir / "predictor"),
+        WritePredictions(run_dir / "predictions.csv"),
+        progress_bar(),
+    ]
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point; what is the user's to mend ends in one line and exit code 2."""
+    quiet()
+    try:
+        TrainCLI(
+            PredictorModule,
+            LabelData,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            parser_kwargs={"description": DESCRIPTION},
+            args=args,
+        )
+    except GennapeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,149 @@
+"""A benchmark, or a table of one's own, as a LightningDataModule."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning as L
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gennape.batch import EncodedGraphs, GraphBatch
+from gennape.checkpoint import TargetScale
+from onnx_bench.benchmarks import LabelTable, read, read_table
+from onnx_bench.errors import LabelError
+
+Indices = npt.NDArray[np.int64]
+
+
+class LabelledBatch(NamedTuple):
+    """B graphs and their labels, shape (B,), in the units of the benchmark."""
+
+    graphs: GraphBatch
+    labels: Tensor
+
+
+class Split(NamedTuple):
+    """Rows of a table, by what they are for."""
+
+    train: Indices
+    val: Indices
+    test: Indices
+
+
+class LabelData(L.LightningDataModule):
+    """Labelled networks, split at random into training, validation and test.
+
+    Args:
+        benchmark: `digits`, `nasbench101` or `nasbench201`; not used where `table` is given.
+        table: a CSV or parquet file of your own, with a column of networks (`FAMILY:SPEC` or the
+            path of an ONNX file) and one of labels.
+        network: the column of networks in `table`.
+        label: the column of labels; a benchmark has a default one.
+        subset: part of the benchmark, such as `full`, `no-none`, `not-digits-tokens`.
+        data_root: folder of the public label tables; GENNAPE_DATA by default.
+        batch_size: networks a step.
+        fractions: shares of validation and test; the rest is for training.
+        limit: use this many rows, drawn at random.
+        seed: of the draw and the split.
+    """
+
+    def __init__(
+        self,
+        benchmark: str = "digits",
+        table: Path | None = None,
+        network: str = "network",
+        label: str | None = None,
+        subset: str | None = None,
+        data_root: Path | None = None,
+        batch_size: int = 32,
+        fractions: tuple[float, float] = (0.1, 0.1),
+        limit: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.benchmark, self.table, self.network = benchmark, table, network
+        self.label, self.subset, self.data_root = label, subset, data_root
+        self.batch_size, self.fractions, self.limit, self.seed = batch_size, fractions, limit, seed
+        self.labels: LabelTable | None = None
+
+    def setup(self, stage: str) -> None:
+        """Reads the labels and builds the graphs, once.
+
+        Raises:
+            LabelError: a file, column or label is missing, or too few rows are left to split.
+        """
+        del stage
+        if self.labels is not None:
+            return
+        rng = np.random.default_rng(self.seed)
+        labels = self._read()
+        if self.limit is not None and self.limit < len(labels):
+            labels = labels.take(np.sort(rng.permutation(len(labels))[: self.limit]))
+        self.split = split(len(labels), self.fractions, rng, labels.source)
+        rows = track(labels.graphs(), "building graphs", len(labels), transient=True)
+        self.graphs = EncodedGraphs(rows)
+        self.scale = TargetScale.of(labels.values[self.split.train])
+        self.values = torch.tensor(labels.values, dtype=torch.float32)
+        self.labels = labels
+
+    def _read(self) -> LabelTable:
+        if self.table is None:
+            return read(self.benchmark, self.data_root, self.label, self.subset)
+        if self.label is None:
+            raise LabelError(f"{self.table}: say which column holds the labels (--data.label NAME)")
+        return read_table(self.table, self.label, self.network)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of the rows."""
+        return tuple(dict.fromkeys(self.labels.kinds)) if self.labels else ()
+
+    def train_dataloader(self) -> DataLoader[int]:
+        return self._loader(self.split.train, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        return self._loader(self.split.val)
+
+    def test_dataloader(self) -> DataLoader[int]:
+        return self._loader(self.split.test)
+
+    def predict_dataloader(self) -> DataLoader[int]:
+        """Every row, in the order of the table."""
+        return self._loader(np.sort(np.concatenate(self.split)))
+
+    def _loader(self, rows: Indices, shuffle: bool = False) -> DataLoader[int]:
+        generator = torch.Generator().manual_seed(self.seed)
+        return DataLoader(
+            rows.tolist(),
+            batch_size=self.batch_size if shuffle else 128,
+            shuffle=shuffle,
+            collate_fn=self._collate,
+            generator=generator,
+        )
+
+    def _collate(self, rows: list[int]) -> LabelledBatch:
+        return LabelledBatch(self.graphs.batch(rows), self.values[rows])
+
+
+def split(
+    rows: int, fractions: tuple[float, float], rng: np.random.Generator, source: str
+) -> Split:
+    """A random split into training, validation and test rows.
+
+    Raises:
+        LabelError: the shares are no shares, or a part would hold fewer than two rows.
+    """
+    if min(fractions) < 0 or sum(fractions) >= 1:
+        raise LabelError(f"fractions {fractions} of validation and test must be 0 or more, sum < 1")
+    val, test = (round(rows * fraction) for fraction in fractions)
+    if min(rows - val - test, val, test) < 2:
+        raise LabelError(
+            f"{source}: {rows} rows split by {fractions} leave {rows - val - test} to train, {val} "
+            f"to validate and {test} to test; each needs two or more"
+        )
+    order = rng.permutation(rows)
+    return Split(order[val + test :], order[:val], order[val : val + test])

@@ -1,0 +1,12 @@
+"""Less noise from Lightning."""
+
+import logging
+import warnings
+
+
+def quiet() -> None:
+    """Silences Lightning's adverts and the hints that do not concern a two-core machine."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for hint in ("does not have many workers", "LeafSpec", "_pytree", "logging interval"):
+        warnings.filterwarnings("ignore", message=f".*{hint}.*")

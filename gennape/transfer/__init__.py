@@ -1,0 +1,1 @@
+"""The protocols behind published transfer figures, and their reports."""

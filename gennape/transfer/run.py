@@ -1,0 +1,76 @@
+"""Runs a protocol over several seeds, two processes at a time, and keeps what is finished."""
+
+import multiprocessing as mp
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pandas as pd
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from gennape.transfer.protocol import Protocol, run_seed, steps
+from gennape.transfer.report import read_rows, write_rows
+
+_queue: Any = None
+
+
+def run(protocol: Protocol, seeds: int, out: Path, work: Path, processes: int = 2) -> pd.DataFrame:
+    """Rows of every seed, those of an earlier run included; `out` is written after each seed.
+
+    Args:
+        seeds: seeds 0 to seeds - 1; those that `out` holds already are not run again.
+        out: CSV of one row a seed, subset and number of labels.
+        work: folder of the source models; an interrupted training goes on where it was.
+    """
+    rows = read_rows(out)
+    todo = [seed for seed in range(seeds) if not _finished(rows, protocol, seed)]
+    if not todo:
+        return rows
+    context = mp.get_context("spawn")
+    queue = context.Queue()
+    with (
+        ProcessPoolExecutor(min(processes, len(todo)), context, _start, (queue,)) as pool,
+        _bar(len(todo) * steps(protocol)) as advance,
+    ):
+        futures = {pool.submit(_seed, protocol, seed, work) for seed in todo}
+        while futures:
+            with suppress(Empty):
+                advance(queue.get(timeout=1.0))
+            for future in [f for f in futures if f.done()]:
+                futures.remove(future)
+                rows = write_rows(out, pd.concat([rows, _frame(future)], ignore_index=True))
+    return rows
+
+
+def _finished(rows: pd.DataFrame, protocol: Protocol, seed: int) -> bool:
+    mine = rows[
+        (rows["source_model"] == protocol.key)
+        & (rows["target"] == protocol.target)
+        & (rows["seed"] == seed)
+        & rows["shots"].isin(protocol.shots)
+    ]
+    return len(mine) >= len(protocol.shots) * len(protocol.target_subsets)
+
+
+def _frame(future: "Future[list[dict[str, Any]]]") -> pd.DataFrame:
+    return pd.DataFrame(future.result())
+
+
+def _start(queue: Any) -> None:
+    global _queue
+    _queue = queue
+
+
+def _seed(protocol: Protocol, seed: int, work: Path) -> list[dict[str, Any]]:
+    return run_seed(protocol, seed, work, _queue.put)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("epochs and scores", total=total)
+        yield lambda step: progress.advance(task, step)
