@@ -16,6 +16,8 @@ from onnx_bench.graph import ComputationGraph
 class GraphBatch(NamedTuple):
     """B graphs of N nodes and E edges in all; `graph_N` is PyG's `batch` vector."""
 
+    row_N: Tensor
+    """Which row of the collection a node is: equal numbers mean equal features."""
     type_N: Tensor
     resolution_N6: Tensor
     kernel_N2: Tensor
@@ -49,6 +51,7 @@ class EncodedGraphs:
         type_N, resolution_N6, kernel_N2, bias_N = (f[rows] for f in self._features)
         graph_N = np.repeat(np.arange(len(sizes)), sizes)
         return GraphBatch(
+            rows,
             type_N,
             resolution_N6,
             kernel_N2,

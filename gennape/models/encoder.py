@@ -8,6 +8,7 @@ from torch_geometric.nn import GraphConv, ResGatedGraphConv, global_mean_pool
 
 from gennape.batch import GraphBatch
 from gennape.features.nodes import MAX_KERNEL, OPERATOR_TYPES
+from gennape.models.merging import merge
 from gennape.models.registry import Registry
 
 
@@ -53,7 +54,7 @@ class NodeEmbedding(nn.Module):
 class KGNN(Encoder):
     """The baseline of the GENNAPE paper: GraphConv layers (Morris et al., AAAI 2019), tanh, mean.
 
-    Messages follow the data, from producer to reader.
+    Messages follow the data, from producer to reader; equal nodes are computed once (`merging`).
 
     Args:
         hidden: width of every layer; the published baseline has 32.
@@ -68,10 +69,11 @@ class KGNN(Encoder):
         self.out_features = hidden
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        x = self.embed(batch)
+        merged, class_N = merge(batch, hops=len(self.layers))
+        x = self.embed(merged)
         for layer in self.layers:
-            x = torch.tanh(layer(x, batch.edges_2E))
-        return _mean(x, batch)
+            x = torch.tanh(layer(x, merged.edges_2E))
+        return _mean(x[class_N], batch)
 
 
 @ENCODERS.register("gated-gcn")
