@@ -1,10 +1,10 @@
 """Message passing once for all nodes that cannot be told apart.
 
 After L rounds of message passing a node's vector depends on nothing but what lies within L steps
-before it (Xu et al., ICLR 2019). Networks repeat cells, and networks of a family share most of their parts,
-so most nodes of a batch are copies of another one in that sense. Finding them costs L rounds of
-integer hashing (Weisfeiler-Lehman colours, 64 bits) and spares most of the floating-point work:
-the result is the same but for rounding.
+before it (Xu et al., ICLR 2019). Networks repeat cells, and networks of a family share most of
+their parts, so most nodes of a batch are copies of another one in that sense. Finding them costs L
+rounds of integer hashing (Weisfeiler-Lehman colours, 64 bits) and spares most of the floating-point
+work: the result is the same but for rounding.
 """
 
 from typing import NamedTuple
@@ -37,7 +37,7 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
     for _ in range(hops):
         arriving = torch.zeros_like(colour).index_add_(0, readers, _mixed(colour[sources]))
         colour = _mixed(colour * _STEP + arriving)
-    _, class_N = colour.unique(return_inverse=True)
+    _, class_N = torch.unique(colour, return_inverse=True)
     count = int(class_N.max()) + 1
     nodes = torch.arange(len(class_N))
     chosen = torch.empty(count, dtype=torch.long).scatter_(0, class_N, nodes)

@@ -134,7 +134,7 @@ def score(
             seed=seed,
         )
     predicted = predictor.predict(graphs)
-    return {"networks": len(rest), **evaluate(predicted[rest], labels.values[rest])}
+    return evaluate(predicted[rest], labels.values[rest])
 
 
 def _row(protocol: Protocol, labels: LabelTable, shots: int, seed: int) -> dict[str, Any]:
@@ -147,4 +147,5 @@ def _row(protocol: Protocol, labels: LabelTable, shots: int, seed: int) -> dict[
         "source_model": protocol.key,
         "shots": shots,
         "seed": seed,
+        "networks": len(labels) - shots,
     }
