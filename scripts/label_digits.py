@@ -69,6 +69,7 @@ def main() -> None:
         mp.get_context("spawn").Pool(args.processes, torch.set_num_threads, (1,)) as pool,
         log.open("a") as stream,
     ):
+        stream.write("\n")  # should the last line have been cut off
         bar = progress.add_task(
             "training", total=len(networks), completed=len(networks) - len(todo)
         )

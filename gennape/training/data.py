@@ -102,6 +102,14 @@ class LabelData(L.LightningDataModule):
         """The families of the rows."""
         return tuple(dict.fromkeys(self.labels.kinds)) if self.labels else ()
 
+    @property
+    def source(self) -> str:
+        """What the labels are, in words: benchmark or file, rows, column."""
+        if self.labels is None:
+            return ""
+        name = self.table.name if self.table else self.benchmark
+        return f"{name}, rows {self.labels.subset}, label {self.labels.label}"
+
     def train_dataloader(self) -> DataLoader[int]:
         return self._loader(self.split.train, shuffle=True)
 

@@ -60,8 +60,7 @@ class PredictorModule(L.LightningModule):
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The model as it is now, ready to be saved for inference."""
         data = self._data()
-        source = data.labels.source if data.labels else ""
-        return Checkpoint(self.model, self.scale, data.families, source.rpartition("/")[2], metrics)
+        return Checkpoint(self.model, self.scale, data.families, data.source, metrics)
 
     def on_fit_start(self) -> None:
         scale = self._data().scale
