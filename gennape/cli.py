@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_bench.terminal import run
+from onnx_bench.terminal import progress, run, track
 
 DEFAULT_MODEL = "kgnn-nb101"
 
@@ -82,23 +82,21 @@ def finetune(
     gennape finetune kgnn-nb101 mine.csv --label accuracy -o runs/mine
     gennape predict *.onnx --model runs/mine
     """
-    from rich.progress import Progress
-
     from gennape.inference import Predictor, encode
     from onnx_bench.benchmarks import read_table
 
     predictor = Predictor.from_pretrained(model)
     table = read_table(labels, label, network)
-    graphs = encode(table.graphs())
-    with Progress(transient=True) as progress:
-        task = progress.add_task("fine-tuning", total=epochs)
+    graphs = encode(track(table.graphs(), "reading", len(table)))
+    with progress() as display:
+        task = display.add_task("fine-tuning", total=epochs)
         predictor.fit(
             graphs,
             table.values,
             freeze=freeze.value,
             epochs=epochs,
             seed=seed,
-            progress=lambda epoch, _: progress.update(task, completed=epoch),
+            progress=lambda epoch, _: display.update(task, completed=epoch),
         )
     predictor.save(out)
     typer.echo(f"fine-tuned on {len(table):,} networks; use it with: gennape predict -m {out} ...")

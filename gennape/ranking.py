@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from gennape.inference import Predictor
 from onnx_bench.benchmarks.labels import network
 from onnx_bench.cost import cost
+from onnx_bench.terminal import track
 
 
 def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
         GennapeError: a network or the checkpoint cannot be read; the message names it.
     """
     predictor = Predictor.from_pretrained(model)
-    graphs = [network(n) for n in track(networks, "reading", transient=True)]
+    graphs = [network(n) for n in track(networks, "reading")]
     costs = [cost(graph) for graph in graphs]
     frame = pd.DataFrame(
         {

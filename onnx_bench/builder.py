@@ -1,8 +1,8 @@
 """GraphBuilder: networks written as plain Python calls, shapes inferred by our own rules.
 
 No torch and no ONNX: a cell network of 200 nodes takes some 100 microseconds. Two things make it
-so. The shape rules of `shapes.py` are cached (networks of a family use few distinct nodes), and so are
-whole blocks: a stack of equal cells is built once and copied (`repeat`, `stamp`).
+so. The shape rules of `shapes.py` are cached (networks of a family use few distinct nodes), and so
+are whole blocks: a stack of equal cells is built once and copied (`repeat`, `stamp`).
 """
 
 from array import array

@@ -1,7 +1,7 @@
 """The computation graph: one network as flat integer arrays.
 
 A graph of N nodes and E edges is two arrays: a table of nodes, one row of `WIDTH` int32 values
-each, in topological order; and the inputs of every node in the order of its arguments, as a CSR list.
+each, in topological order; and the inputs of every node in the order of its arguments, in CSR form.
 Everything else (costs, pictures, ONNX files, modules, features) is read from these.
 """
 

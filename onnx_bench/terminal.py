@@ -1,9 +1,12 @@
-"""How every command of the project starts and fails."""
+"""How every command of the project starts, shows its progress and fails."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from onnx_bench.errors import GennapeError
 
@@ -23,6 +26,28 @@ def run(app: typer.Typer, arguments: list[str] | None = None, several: Iterable[
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+T = TypeVar("T")
+
+
+def progress() -> Progress:
+    """A progress display on stderr, so that what a command prints can be piped."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """The items themselves, under a progress bar; `total` where they do not know their number."""
+    count = len(items) if total is None and isinstance(items, Sized) else total
+    with progress() as display:
+        yield from display.track(items, total=count, description=description)
 
 
 def fail(message: str) -> None:

@@ -17,7 +17,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from gennape.inference import Predictor, encode
@@ -29,6 +28,7 @@ from gennape.training.module import PredictorModule
 from onnx_bench.benchmarks import digits
 from onnx_bench.files import atomic_file
 from onnx_bench.onnx_export import save_onnx
+from onnx_bench.terminal import progress
 
 console = Console()
 
@@ -89,15 +89,15 @@ def train(args: argparse.Namespace) -> Predictor:
     def module() -> PredictorModule:
         return PredictorModule(args.encoder, optimizer=lambda p: torch.optim.Adam(p, lr=3e-3))
 
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("epochs", total=args.epochs)
+    with progress() as display:
+        task = display.add_task("epochs", total=args.epochs)
         return fit(
             module,
             data,
             args.out / "runs" / name,
             args.epochs,
             args.seed,
-            lambda epoch: progress.update(task, completed=epoch),
+            lambda epoch: display.update(task, completed=epoch),
         )
 
 

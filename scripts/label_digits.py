@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rich.progress import Progress
 from scipy.stats import spearmanr
 
 from onnx_bench.benchmarks import digits, digits_training
 from onnx_bench.families import build_spec, family
 from onnx_bench.files import atomic_file
+from onnx_bench.terminal import progress
 
 CARD = """# digits
 
@@ -65,18 +65,16 @@ def main() -> None:
     todo = [network for network in networks if network not in done]
     np.random.default_rng(0).shuffle(todo)  # every kind grows evenly, should it be cut short
     with (
-        Progress() as progress,
+        progress() as display,
         mp.get_context("spawn").Pool(args.processes, torch.set_num_threads, (1,)) as pool,
         log.open("a") as stream,
     ):
         stream.write("\n")  # should the last line have been cut off
-        bar = progress.add_task(
-            "training", total=len(networks), completed=len(networks) - len(todo)
-        )
+        bar = display.add_task("training", total=len(networks), completed=len(networks) - len(todo))
         for record in pool.imap_unordered(label, [tuple(network) for network in todo]):
             stream.write(json.dumps(record) + "\n")
             stream.flush()
-            progress.advance(bar)
+            display.advance(bar)
     frame = to_frame([read_log(log)[network] for network in networks])
     with atomic_file(args.out) as temporary:
         frame.to_parquet(temporary, compression="zstd", index=False)

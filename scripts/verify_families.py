@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.progress import track
 
 from onnx_bench.benchmarks.labels import benchmark_file
 from onnx_bench.errors import LabelError
 from onnx_bench.families import Family, family
 from onnx_bench.files import atomic_file
-from onnx_bench.terminal import fail
+from onnx_bench.terminal import fail, track
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ import lightning as L
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.checkpoint import TargetScale
 from onnx_bench.benchmarks import LabelTable, read, read_table
 from onnx_bench.errors import LabelError
+from onnx_bench.terminal import track
 
 Indices = npt.NDArray[np.int64]
 
@@ -84,7 +84,7 @@ class LabelData(L.LightningDataModule):
         if self.limit is not None and self.limit < len(labels):
             labels = labels.take(np.sort(rng.permutation(len(labels))[: self.limit]))
         self.split = split(len(labels), self.fractions, rng, labels.source)
-        rows = track(labels.graphs(), "building graphs", len(labels), transient=True)
+        rows = track(labels.graphs(), "building graphs", len(labels))
         self.graphs = EncodedGraphs(rows)
         self.scale = TargetScale.of(labels.values[self.split.train])
         self.values = torch.tensor(labels.values, dtype=torch.float32)

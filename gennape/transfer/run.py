@@ -9,10 +9,10 @@ from queue import Empty
 from typing import Any
 
 import pandas as pd
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from gennape.transfer.protocol import Protocol, run_seed, steps
 from gennape.transfer.report import read_rows, write_rows
+from onnx_bench.terminal import progress
 
 _queue: Any = None
 
@@ -70,7 +70,6 @@ def _seed(protocol: Protocol, seed: int, work: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task("epochs and scores", total=total)
-        yield lambda step: progress.advance(task, step)
+    with progress() as display:
+        task = display.add_task("epochs and scores", total=total)
+        yield lambda step: display.advance(task, step)

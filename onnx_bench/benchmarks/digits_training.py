@@ -50,12 +50,12 @@ def train(graph: ComputationGraph, seed: int) -> Run:
     for _ in range(EPOCHS):
         model.train()
         order = torch.randperm(len(images))
-        noisy = _noisy(images[order])
-        for chunk, truth in zip(noisy.split(BATCH), labels[order].split(BATCH), strict=True):
-            if len(chunk) < BATCH:
-                break  # the rest of an epoch: batch normalisation wants full batches
+        noisy, truth = _noisy(images[order]), labels[order]
+        for start in range(0, steps * BATCH, BATCH):  # full batches only, for the normalisation
+            step = slice(start, start + BATCH)
             optimizer.zero_grad()
-            F.cross_entropy(model(chunk), truth).backward()
+            loss = F.cross_entropy(model(noisy[step]), truth[step])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         curve.append(_accuracy(model, test_images[:1], test_labels))

@@ -20,7 +20,7 @@ _PATTERN = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(
 
 
 class NasBench201(ChoiceFamily):
-    """The cells of NAS-Bench-201 in a skeleton of any size, by default the benchmark's for CIFAR-10.
+    """The cells of NAS-Bench-201 in a skeleton of any size, by default the benchmark's own.
 
     Args:
         channels: width of the first stage; doubles at each residual block.
