@@ -149,6 +149,13 @@ class ComputationGraph:
         return int(self.nodes_NK[:, PARAMETERS].sum(dtype=np.int64))
 
     @property
+    def coverage(self) -> float:
+        """Share of the operators, inputs and outputs aside, that the vocabulary knows; 0 to 1."""
+        counts = np.bincount(self.ops, minlength=len(Op))
+        operators = len(self) - counts[Op.INPUT] - counts[Op.OUTPUT]
+        return float(1 - counts[Op.UNKNOWN] / max(operators, 1))
+
+    @property
     def edge_index(self) -> IntArray:
         """(2, E): the node that produces and the node that reads, edge by edge."""
         readers = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.input_ptr))

@@ -157,6 +157,8 @@ def _max_pool(node: Node) -> Function:
     top, left, bottom, right = node.padding
     even = (top, left) == (bottom, right)
     sides, ceil = _torch_padding(node), bool(node.attribute(1))
+    if ceil and not even:
+        raise GraphError("max_pool: uneven padding together with ceil cannot be run")
 
     def run(x: Tensor) -> Tensor:
         if not even:
