@@ -147,6 +147,7 @@ def transfer(
         loss,
         epochs,
         learning_rate=learning_rate,
+        tune_batch_size=1 if loss == "mse" else 8,  # a pairwise loss needs pairs
         limit=limit,
         data_root=data_root,
     )

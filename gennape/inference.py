@@ -1,5 +1,6 @@
 """Predictor: a trained model with a scikit-learn face. Nothing of Lightning is imported here."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -97,32 +98,31 @@ class Predictor:
         """
         if freeze not in get_args(Freeze):
             raise GennapeError(f"freeze is {freeze!r}, expected one of {get_args(Freeze)}")
+        if loss != "mse" and batch_size < 2:
+            raise GennapeError(f"{loss} compares networks: batch_size must be 2 or more")
         graphs = encode(networks)
         values = _checked_labels(labels, len(graphs))
+        criterion = loss_by_name(loss)
         model, scale = self.checkpoint.model, TargetScale.of(values)
         targets = torch.from_numpy((values - scale.mean) / scale.std).float()
-        trained = model.head if freeze == "encoder" else model
-        model.requires_grad_(False)
-        trained.requires_grad_(True)
-        optimizer = torch.optim.Adam(trained.parameters(), lr=learning_rate)
-        criterion, rng = loss_by_name(loss), np.random.default_rng(seed)
+        trained = list((model.head if freeze == "encoder" else model).parameters())
+        optimizer, rng = torch.optim.Adam(trained, lr=learning_rate), np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own stream
             torch.manual_seed(seed)
             model.train()
             for epoch in range(epochs):
                 total = 0.0
                 order = rng.permutation(len(graphs))
-                for start in range(0, len(order), batch_size):
-                    chosen = order[start : start + batch_size]
+                for chosen in np.split(order, range(batch_size, len(order), batch_size)):
                     error = criterion(model(graphs.batch(chosen)), targets[chosen])
-                    optimizer.zero_grad()
+                    model.zero_grad()
                     error.backward()  # type: ignore[no-untyped-call]
-                    torch.nn.utils.clip_grad_norm_(trained.parameters(), 5.0)
+                    torch.nn.utils.clip_grad_norm_(trained, 5.0)
                     optimizer.step()
                     total += error.item() * len(chosen)
                 if progress:
                     progress(epoch + 1, total / len(graphs))
-        model.requires_grad_(True).eval()
+            model.eval()
         families = dict.fromkeys([*self.families, *_families(graphs)])
         self.checkpoint = replace(self.checkpoint, scale=scale, families=tuple(families))
         return self
@@ -154,7 +154,20 @@ def encode(networks: Networks) -> EncodedGraphs:
         return EncodedGraphs(networks)
     if isinstance(networks, ComputationGraph | str | Path):
         networks = [networks]
-    return EncodedGraphs(n if isinstance(n, ComputationGraph) else network(n) for n in networks)
+    return EncodedGraphs(_read(source) for source in networks)
+
+
+def _read(source: Network) -> ComputationGraph:
+    if isinstance(source, ComputationGraph):
+        return source
+    graph = network(source)
+    if graph.coverage < 1:
+        warnings.warn(
+            f"{source}: only {graph.coverage:.0%} of its operators are in the vocabulary; the "
+            "others count as unknown, and its score is less certain",
+            stacklevel=2,
+        )
+    return graph
 
 
 def _families(graphs: EncodedGraphs) -> list[str]:

@@ -13,7 +13,10 @@ from onnx_bench.terminal import track
 
 
 def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
-    """Networks with their scores and costs, best first: rank, network, score, macs, parameters.
+    """Networks with their scores and costs, best first.
+
+    The columns: rank, network, score, macs, parameters, and coverage, the share of the network's
+    operators that the vocabulary knows.
 
     Raises:
         GennapeError: a network or the checkpoint cannot be read; the message names it.
@@ -27,6 +30,7 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
             "score": predictor.predict(graphs),
             "macs": [c.macs for c in costs],
             "parameters": [c.parameters for c in costs],
+            "coverage": [graph.coverage for graph in graphs],
         }
     )
     frame = frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
@@ -45,3 +49,8 @@ def as_table(ranked: pd.DataFrame, model: str) -> None:
         costs = (f"{row['macs'] / 1e6:,.2f} M", f"{row['parameters'] / 1e6:,.3f} M")
         table.add_row(str(row["rank"]), str(row["network"]), f"{row['score']:.3f}", *costs)
     Console().print(table)
+    for row in ranked[ranked["coverage"] < 1].to_dict("records"):
+        print(
+            f"{row['network']}: only {row['coverage']:.0%} of its operators are known; "
+            "the score is less certain"
+        )

@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
@@ -69,6 +69,14 @@ class WritePredictions(Callback):
         print(f"{len(frame):,} predictions written to {self.path}")
 
 
-def progress_bar() -> Callback:
-    """The bar of every training run."""
-    return TQDMProgressBar(leave=False)
+def checkpoints(run_dir: Path) -> list[Callback]:
+    """What every run keeps: `last.ckpt` to go on from, and the best model as a predictor."""
+    resumable = ModelCheckpoint(
+        run_dir / "checkpoints",
+        filename="best",
+        monitor="val_spearman",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    return [resumable, SavePredictor(run_dir / "predictor")]

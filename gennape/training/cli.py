@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from gennape.training.callbacks import SavePredictor, WritePredictions, progress_bar
+from gennape.training.callbacks import WritePredictions, checkpoints
 from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
 from gennape.training.quiet import quiet
@@ -50,24 +50,12 @@ class TrainCLI(LightningCLI):
                 CSVLogger(run_dir, name="csv"),
                 TensorBoardLogger(run_dir, name="tensorboard"),
             ]
-        return super()._instantiate_trainer(config, callbacks + run_callbacks(run_dir))
-
-
-def run_callbacks(run_dir: Path) -> list[L.Callback]:
-    """What every run has: resumable checkpoints, the best predictor, predictions, a bar."""
-    return [
-        ModelCheckpoint(
-            run_dir / "checkpoints",
-            filename="best",
-            monitor="val_spearman",
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        ),
-        SavePredictor(run_dir / "predictor"),
-        WritePredictions(run_dir / "predictions.csv"),
-        progress_bar(),
-    ]
+        ours = [
+            *checkpoints(run_dir),
+            WritePredictions(run_dir / "predictions.csv"),
+            TQDMProgressBar(leave=False),
+        ]
+        return super()._instantiate_trainer(config, callbacks + ours)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
 from gennape.inference import Predictor
-from gennape.training.callbacks import SavePredictor
+from gennape.training.callbacks import checkpoints
 from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
 from gennape.training.quiet import quiet
@@ -43,7 +43,6 @@ def fit(
     quiet()
     L.seed_everything(seed, verbose=False)
     module = make_module()
-    checkpoints = ModelCheckpoint(run_dir / "checkpoints", save_last=True, save_top_k=0)
     trainer = L.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -54,11 +53,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run_dir,
-        callbacks=[
-            checkpoints,
-            SavePredictor(run_dir / "predictor"),
-            *([_Report(report)] if report else []),
-        ],
+        callbacks=[*checkpoints(run_dir), *([_Report(report)] if report else [])],
     )
     last = run_dir / "checkpoints" / "last.ckpt"
     trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
