@@ -57,7 +57,8 @@ class GraphCollection:
         return len(self.names)
 
     def __getitem__(self, index: int) -> ComputationGraph:
-        """The graph at `index`, as it was packed."""
+        """The graph at `index`, as it was packed; negative ones count from the end."""
+        index = range(len(self))[index]
         nodes = self.rows_RK[self.row_M[self.node_ptr[index] : self.node_ptr[index + 1]]]
         sources, readers = self.edges_2E[:, self.edge_ptr[index] : self.edge_ptr[index + 1]]
         arity = np.bincount(readers, minlength=len(nodes))

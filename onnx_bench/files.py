@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOTDIR
 from pathlib import Path
 
 
@@ -32,6 +33,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
+        for file in temporary.iterdir():  # some libraries write private files
+            file.chmod(0o666 & ~_umask())
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(ENOTDIR, "is a file, expected a folder", str(path))
         if path.exists():
             old = temporary.with_suffix(".old")
             path.rename(old)

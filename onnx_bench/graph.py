@@ -6,11 +6,13 @@ Everything else (costs, pictures, ONNX files, modules, features) is read from th
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +65,8 @@ class Node(NamedTuple):
 
     def encode(self) -> bytes:
         """The node's row of the table as raw bytes (`WIDTH` int32 values)."""
+        if max(len(self.in_shape), len(self.out_shape)) > MAX_RANK:
+            raise GraphError(f"{self.op.label} has more than {MAX_RANK} axes: it does not fit")
         row = np.zeros(WIDTH, np.int32)
         try:
             row[OP], row[GROUPS], row[BIAS] = self.op, self.groups, self.bias
@@ -181,11 +185,13 @@ class ComputationGraph:
 
     @cached_property
     def hash(self) -> str:
-        """32 hex digits that are equal for isomorphic networks, and differ for others.
+        """32 hex digits: equal for isomorphic networks, different for others with rare exceptions.
 
         A Weisfeiler-Lehman colouring that follows the order of the computation: a digest of what
         each node computes (its row and its inputs' digests), then of how its result is read. Inputs
-        of commutative operators are sorted; the order of independent nodes does not matter.
+        of commutative operators are sorted; the order of independent nodes does not matter. As
+        every such colouring it is blind to how equal branches are paired: with two equal
+        convolutions a and b, f(a + b) + f(a + b) and f(a + a) + f(b + b) get one hash.
         """
         forward: list[bytes] = []
         commutative = {int(op) for op in COMMUTATIVE}
@@ -215,6 +221,8 @@ class ComputationGraph:
         nodes, ptr = self.nodes_NK, self.input_ptr
         if nodes.ndim != 2 or nodes.shape[1] != WIDTH or len(nodes) == 0:
             raise GraphError(f"node table has shape {nodes.shape}, expected (at least 1, {WIDTH})")
+        if ptr.ndim != 1 or self.inputs.ndim != 1:
+            raise GraphError("input_ptr and inputs must have one axis")
         if len(ptr) != len(nodes) + 1 or ptr[0] != 0 or ptr[-1] != len(self.inputs):
             raise GraphError("input_ptr must hold N + 1 values from 0 to the number of edges")
         if (np.diff(ptr) < 0).any():
@@ -224,7 +232,7 @@ class ComputationGraph:
             raise GraphError(
                 "a node reads one that does not come before it: a cycle or a bad order"
             )
-        if not np.isin(self.ops, [int(op) for op in Op]).all():
+        if not np.isin(nodes[:, [OP, ACTIVATION]], [int(op) for op in Op]).all():
             raise GraphError("the node table holds operators that this vocabulary does not know")
         return self
 
@@ -250,17 +258,24 @@ class ComputationGraph:
         try:
             with np.load(path, allow_pickle=False) as file:
                 version = tuple(int(v) for v in file["version"])
-                arrays: list[Any] = [file["nodes"], file["input_ptr"], file["inputs"]]
+                names = ("nodes", "input_ptr", "inputs")
+                nodes, input_ptr, inputs = (file[name].astype(np.int32) for name in names)
                 name = str(file["name"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except _UNREADABLE as error:
             raise GraphError(f"{path}: not a saved computation graph ({error})") from None
         if version != (GRAPH_FORMAT, VOCABULARY_VERSION):
             raise GraphError(
                 f"{path}: graph format and vocabulary {version}, this version reads "
                 f"{(GRAPH_FORMAT, VOCABULARY_VERSION)}; build the graph again from its source"
             )
-        nodes, input_ptr, inputs = (a.astype(np.int32) for a in arrays)
-        return cls(nodes, input_ptr, inputs, name).validate()
+        try:
+            return cls(nodes, input_ptr, inputs, name).validate()
+        except GraphError as error:
+            raise GraphError(f"{path}: {error}") from None
+
+
+# What numpy raises for files that are cut short, damaged, or no archive of arrays at all.
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error)
 
 
 def _digest(*parts: bytes) -> bytes:

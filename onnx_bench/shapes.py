@@ -66,6 +66,8 @@ def _window(
         pads = (*same, *same)
     else:
         pads = padding if isinstance(padding, tuple) else (padding,) * 4
+    if min(pads) < 0:
+        raise GraphError(f"{op.label}: padding {pads} must be 0 or more")
     size = []
     for axis, length in enumerate((height, width)):
         span = length + pads[axis] + pads[axis + 2] - d[axis] * (k[axis] - 1) - 1
@@ -134,7 +136,8 @@ def broadcast(op: Op, in_shapes: tuple[Shape, ...]) -> Row:
     out = tuple(max(axis) for axis in zip(*aligned, strict=True))
     if any(d not in (1, o) for s in aligned for d, o in zip(s, out, strict=True)):
         raise GraphError(f"{op.label}: shapes {list(in_shapes)} neither agree nor broadcast")
-    return row(Node(op, in_shapes[0], out))
+    # The largest input stands for all, so that swapped inputs give the same row.
+    return row(Node(op, max(in_shapes, key=lambda s: (len(s), s)), out))
 
 
 @_rule

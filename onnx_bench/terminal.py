@@ -33,13 +33,15 @@ T = TypeVar("T")
 
 def progress() -> Progress:
     """A progress display on stderr, so that what a command prints can be piped."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # else rich leaves an empty line
     )
 
 

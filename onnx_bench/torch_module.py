@@ -35,6 +35,8 @@ class GraphModule(nn.Module):
             if layer is not None:
                 self.add_module(f"n{index}", layer)
             step = layer if layer is not None else _function(node)
+            if node.op in (Op.ADD, Op.MUL):
+                step = _aligned(step, [len(graph.node(i).out_shape) for i in inputs])
             self._steps.append((index, _activated(step, node.activation), inputs))
         self._last_use = {source: index for index, _, inputs in self._steps for source in inputs}
 
@@ -42,13 +44,16 @@ class GraphModule(nn.Module):
         if len(inputs) != len(self._inputs):
             raise GraphError(f"the network has {len(self._inputs)} inputs, got {len(inputs)}")
         values: dict[int, Tensor] = dict(zip(self._inputs, inputs, strict=True))
+        results: dict[int, Tensor] = {}
         for index, step, sources in self._steps:
             values[index] = step(*(values[s] for s in sources))
+            if index in self._outputs:
+                results[index] = values[index]
             for source in sources:
                 if self._last_use[source] == index:
                     values.pop(source, None)  # frees memory where no gradient holds it
-        results = tuple(values[i] for i in self._outputs)
-        return results[0] if len(results) == 1 else results
+        outputs = tuple(results.values())
+        return outputs[0] if len(outputs) == 1 else outputs
 
 
 def to_torch(graph: ComputationGraph) -> GraphModule:
@@ -151,6 +156,19 @@ def _function(node: Node) -> Function:
     if node.op not in _FUNCTIONS:
         raise GraphError(f"cannot run operator {node.op.label!r}: it is outside the vocabulary")
     return _FUNCTIONS[node.op](node)
+
+
+def _aligned(step: Function, ranks: list[int]) -> Function:
+    """`step` on inputs of one rank: else the batch of a smaller one would meet another axis."""
+    if len(set(ranks)) == 1:
+        return step
+    missing = [max(ranks) - rank for rank in ranks]
+
+    def run(*xs: Tensor) -> Tensor:
+        pairs = zip(xs, missing, strict=True)
+        return step(*(x.reshape(len(x), *(1,) * count, *x.shape[1:]) for x, count in pairs))
+
+    return run
 
 
 def _max_pool(node: Node) -> Function:

@@ -46,6 +46,18 @@ class LabelTable:
             kinds=tuple(self.kinds[i] for i in indices),
         )
 
+    def varied(self) -> "LabelTable":
+        """The table itself, if its labels differ at all.
+
+        Raises:
+            LabelError: they are all the same, so that they teach no order.
+        """
+        if (self.values == self.values[0]).all():
+            raise LabelError(
+                f"{self.source}: all {len(self)} labels are {self.values[0]:g} and teach no order"
+            )
+        return self
+
     def graphs(self) -> Iterator[ComputationGraph]:
         """The networks themselves, one after another.
 
@@ -77,7 +89,7 @@ def read_table(path: Path, label: str, network: str = "network") -> LabelTable:
         LabelError: the file or a column is missing, the table is empty, or a label is no finite
             number; the message names the file and the row.
     """
-    frame = _read_frame(path)
+    frame = read_frame(path)
     table = from_frame(frame, path, network, label)
     networks = tuple(text if is_spec(text) else str(path.parent / text) for text in table.networks)
     kinds = tuple(text.partition(":")[0] if is_spec(text) else "onnx" for text in networks)
@@ -88,11 +100,7 @@ def from_frame(
     frame: pd.DataFrame, path: Path, network: str, label: str, kind: str = "", subset: str = "all"
 ) -> LabelTable:
     """The table of two columns of a frame, checked; `path` is for messages."""
-    for column in (network, label):
-        if column not in frame.columns:
-            raise LabelError(
-                f"{path}: no column {column!r}; there are {', '.join(map(str, frame.columns))}"
-            )
+    _need_columns(frame, path, (network, label))
     if frame.empty:
         raise LabelError(f"{path}: the table has no rows")
     values = pd.to_numeric(frame[label], errors="coerce").to_numpy(np.float64)
@@ -102,6 +110,9 @@ def from_frame(
             f"{path}: {label!r} is not a finite number in {len(bad)} of {len(frame)} rows, "
             f"first in row {bad[0] + 1}; drop these rows or mend them"
         )
+    missing = np.flatnonzero(frame[network].isna())
+    if len(missing):
+        raise LabelError(f"{path}: {network!r} is empty in row {missing[0] + 1}; name a network")
     networks = tuple(frame[network].astype(str))
     return LabelTable(networks, values, (kind,) * len(networks), str(path), label, subset)
 
@@ -136,13 +147,26 @@ def subset_of(name: str, subset: str | None, subsets: Sequence[str]) -> str:
     return chosen
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV or parquet file that has these columns.
+
+    Raises:
+        LabelError: it is not there, no table, or lacks one of the columns.
+    """
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path)
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except FileNotFoundError:
         raise LabelError(f"{path}: no such file") from None
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise LabelError(f"{path}: not a readable CSV or parquet table ({reason})") from None
+    _need_columns(frame, path, columns)
+    return frame
+
+
+def _need_columns(frame: pd.DataFrame, path: Path, columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in frame.columns:
+            raise LabelError(
+                f"{path}: no column {column!r}; there are {', '.join(map(str, frame.columns))}"
+            )

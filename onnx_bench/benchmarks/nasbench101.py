@@ -6,9 +6,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from onnx_bench.benchmarks.labels import LabelTable, benchmark_file, from_frame, subset_of
+from onnx_bench.benchmarks.labels import (
+    LabelTable,
+    benchmark_file,
+    from_frame,
+    read_frame,
+    subset_of,
+)
 
 SUBSETS = ("full", "all")
 LABEL = "val_acc_108_mean"
@@ -23,7 +27,7 @@ def read(
         subset: `full`, the 28,963 cells drawn near-uniformly from the space (default), or `all`.
     """
     path = benchmark_file(root, "nasbench101")
-    frame = pd.read_parquet(path)
+    frame = read_frame(path, ("adjacency", "operations", "sampled_in"))
     subset = subset_of("nasbench101", subset, SUBSETS)
     if subset == "full":
         frame = frame[frame["sampled_in"].str.split(";").map(lambda tags: "full" in tags)]

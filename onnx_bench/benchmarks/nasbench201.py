@@ -5,9 +5,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from onnx_bench.benchmarks.labels import LabelTable, benchmark_file, from_frame, subset_of
+from onnx_bench.benchmarks.labels import (
+    LabelTable,
+    benchmark_file,
+    from_frame,
+    read_frame,
+    subset_of,
+)
 
 SUBSETS = ("all", "no-none")
 LABEL = "c10_test_200_mean"
@@ -23,7 +27,7 @@ def read(
         subset: `all` 15,625 cells (default), or `no-none`, the 4,096 without a `none` edge.
     """
     path = benchmark_file(root, "nasbench201")
-    frame = pd.read_parquet(path)
+    frame = read_frame(path, ("arch_str",))
     subset = subset_of("nasbench201", subset, SUBSETS)
     if subset == "no-none":
         frame = frame[~frame["arch_str"].str.contains("none")]

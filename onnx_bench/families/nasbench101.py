@@ -111,7 +111,8 @@ class NasBench101(Family[Cell]):
         if size > MAX_VERTICES or len(ones) > MAX_EDGES:
             raise self.refuse(text, f"has over {MAX_VERTICES} vertices or {MAX_EDGES} edges")
         cell = Cell(frozenset(ones), tuple(operations[1:-1]))
-        cell.pruned()
+        if not _connected(cell):
+            raise self.refuse(text, "is not connected from input to output")
         return cell
 
     def format(self, spec: Cell) -> str:
@@ -130,7 +131,10 @@ class NasBench101(Family[Cell]):
                 return cell.pruned()
 
     def neighbours(self, spec: Cell) -> list[Cell]:
-        """One operation exchanged, or one edge added or taken away; pruned, without doubles."""
+        """One operation exchanged, one edge added or taken away, or a vertex put on an edge.
+
+        Pruned, and without doubles.
+        """
         inner = range(len(spec.operations))
         changed = [
             Cell(spec.edges, (*spec.operations[:i], op, *spec.operations[i + 1 :]))
@@ -139,6 +143,8 @@ class NasBench101(Family[Cell]):
         ]
         upper = [(a, b) for b in range(spec.vertices) for a in range(b)]
         changed += [Cell(spec.edges ^ {edge}, spec.operations) for edge in upper]
+        if spec.vertices < MAX_VERTICES:
+            changed += [_split(spec, edge, op) for edge in sorted(spec.edges) for op in OPERATIONS]
         valid = (c.pruned() for c in changed if len(c.edges) <= MAX_EDGES and _connected(c))
         return [cell for cell in dict.fromkeys(valid) if cell != spec]
 
@@ -206,6 +212,15 @@ def _conv_bn_relu(g: GraphBuilder, x: int, channels: int, kernel: int) -> int:
 
 def _truncate(g: GraphBuilder, x: int, channels: int) -> int:
     return x if g.shape(x)[0] == channels else g.slice(x, 0, channels)
+
+
+def _split(cell: Cell, edge: tuple[int, int], operation: str) -> Cell:
+    """The cell with a new vertex on one of its edges, right before the edge's end."""
+    source, new = edge
+    edges = {(a + (a >= new), b + (b >= new)) for a, b in cell.edges - {edge}}
+    edges |= {(source, new), (new, new + 1)}
+    before, after = cell.operations[: new - 1], cell.operations[new - 1 :]
+    return Cell(frozenset(edges), (*before, operation, *after))
 
 
 def _connected(cell: Cell) -> bool:

@@ -1,0 +1,114 @@
+"""Packed graphs come back as they were, one by one or as one disconnected graph."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import graphs
+
+from onnx_bench.builder import GraphBuilder
+from onnx_bench.collection import GraphCollection
+from onnx_bench.families import family
+from onnx_bench.graph import WIDTH, ComputationGraph
+
+few = settings(max_examples=40)
+
+
+def chain(length: int) -> ComputationGraph:
+    g = GraphBuilder()
+    x = g.input(3)
+    for _ in range(length):
+        x = g.relu(x)
+    g.output(g.add(x, x))
+    return g.build(f"chain of {length}")
+
+
+@few
+@given(st.lists(graphs(max_steps=4), max_size=4))
+def test_packed_graphs_come_back_as_they_were(packed: list[ComputationGraph]) -> None:
+    collection = GraphCollection.from_graphs(packed)
+    assert len(collection) == len(packed)
+    for got, expected in zip(collection, packed, strict=True):
+        np.testing.assert_array_equal(got.nodes_NK, expected.nodes_NK)
+        np.testing.assert_array_equal(got.input_ptr, expected.input_ptr)
+        np.testing.assert_array_equal(got.inputs, expected.inputs)
+        assert got == expected
+
+
+def test_names_come_back_and_belong_to_their_graphs() -> None:
+    collection = GraphCollection.from_graphs(chain(length) for length in (2, 1, 3))
+    assert collection.names == ("chain of 2", "chain of 1", "chain of 3")
+    assert collection[2].name == "chain of 3"
+
+
+@few
+@given(st.lists(graphs(max_steps=4), min_size=1, max_size=4), st.data())
+def test_gather_is_the_concatenation_done_by_hand(
+    packed: list[ComputationGraph], data: st.DataObject
+) -> None:
+    indices = data.draw(st.lists(st.integers(0, len(packed) - 1), max_size=5))
+    collection = GraphCollection.from_graphs(packed)
+    row_N, edges_2E, sizes = collection.gather(indices)
+
+    nodes, edges, offset = [], [], 0
+    for graph in (packed[i] for i in indices):
+        nodes += graph.nodes_NK.tolist()
+        edges += [(a + offset, b + offset) for a, b in graph.edge_index.T.tolist()]
+        offset += len(graph)
+    assert collection.rows_RK[row_N].tolist() == nodes
+    assert [tuple(edge) for edge in edges_2E.T.tolist()] == edges
+    assert sizes.tolist() == [len(packed[i]) for i in indices]
+
+
+def test_gather_takes_an_array_of_indices() -> None:
+    collection = GraphCollection.from_graphs([chain(1), chain(2)])
+    from_array, from_list = collection.gather(np.array([1, 0, 1])), collection.gather([1, 0, 1])
+    for got, expected in zip(from_array, from_list, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_an_empty_collection_is_one() -> None:
+    collection = GraphCollection.from_graphs([])
+    row_N, edges_2E, sizes = collection.gather([])
+    assert len(collection) == 0
+    assert list(collection) == []
+    assert collection.rows_RK.shape == (0, WIDTH)
+    assert (row_N.shape, edges_2E.shape, sizes.shape) == ((0,), (2, 0), (0,))
+
+
+def test_gathering_nothing_gives_empty_arrays() -> None:
+    row_N, edges_2E, sizes = GraphCollection.from_graphs([chain(1)]).gather([])
+    assert (row_N.shape, edges_2E.shape, sizes.shape) == ((0,), (2, 0), (0,))
+
+
+def test_sizes_are_the_numbers_of_nodes() -> None:
+    packed = [chain(3), chain(0), chain(1)]
+    sizes = GraphCollection.from_graphs(packed).sizes
+    assert sizes.tolist() == [len(graph) for graph in packed]
+
+
+def test_a_graph_without_edges_is_kept_between_others() -> None:
+    g = GraphBuilder()
+    g.input(7)
+    lonely = g.build("lonely")
+    collection = GraphCollection.from_graphs([chain(1), lonely, chain(2)])
+    assert list(collection) == [chain(1), lonely, chain(2)]
+
+
+def test_each_distinct_row_is_kept_once() -> None:
+    members, rng = family("nasbench201"), np.random.default_rng(0)
+    packed = [members.build(members.sample(rng)) for _ in range(20)]
+    collection = GraphCollection.from_graphs(packed)
+    rows = {row.tobytes() for graph in packed for row in graph.nodes_NK}
+    assert {row.tobytes() for row in collection.rows_RK} == rows
+    assert len(collection.rows_RK) == len(rows)
+
+
+@pytest.mark.parametrize("index", [2, 99, -3])
+def test_an_index_outside_the_collection_is_an_index_error(index: int) -> None:
+    with pytest.raises(IndexError):
+        GraphCollection.from_graphs([chain(1), chain(2)])[index]
+
+
+def test_a_negative_index_counts_from_the_end() -> None:
+    assert GraphCollection.from_graphs([chain(1), chain(2)])[-1] == chain(2)
