@@ -42,7 +42,9 @@ class TargetScale:
     def of(cls, labels: npt.ArrayLike) -> "TargetScale":
         """Mean and deviation of some labels; a deviation of zero counts as one."""
         values = np.asarray(labels, np.float64)
-        return cls(float(values.mean()), float(values.std()) or 1.0)
+        # Rounding gives equal labels a deviation of some 1e-17.
+        equal = values.size == 0 or (values == values.flat[0]).all()
+        return cls(float(values.mean()), 1.0 if equal else float(values.std()))
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,12 @@ class Checkpoint:
     """Validation figures, for people."""
 
     def save(self, folder: Path | str) -> None:
-        """Writes the folder, replacing one that is there; it appears only when it is whole."""
+        """Writes the folder, replacing a checkpoint that is there; it appears only when whole.
+
+        Raises:
+            CheckpointError: the folder holds something else.
+        """
+        check_free(Path(folder))
         config = {
             "format": CHECKPOINT_FORMAT,
             "graph_format": GRAPH_FORMAT,
@@ -75,6 +82,18 @@ class Checkpoint:
         with atomic_folder(Path(folder)) as temporary:
             save_file(weights, temporary / WEIGHTS)
             (temporary / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+
+
+def check_free(folder: Path) -> None:
+    """Refuses to put a checkpoint where other files are.
+
+    Raises:
+        CheckpointError: `folder` is a file, or holds something that is no checkpoint.
+    """
+    if folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir())):
+        return
+    if folder.exists():
+        raise CheckpointError(f"{folder}: holds something else than a checkpoint; choose another")
 
 
 def pretrained_names() -> list[str]:
@@ -110,6 +129,9 @@ def load(name: str | Path) -> Checkpoint:
     config = _read_config(folder / CONFIG)
     try:
         model = PerformanceModel(ModelConfig(**config["model"]))
+    except (GennapeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}") from None
+    try:
         weights = load_file(folder / WEIGHTS)
         model.load_state_dict(weights)
         scale = TargetScale(float(config["target"]["mean"]), float(config["target"]["std"]))
@@ -127,7 +149,7 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(
             f"{folder / WEIGHTS}: does not hold this model's weights ({reason})"
         ) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CONFIG}: not a whole configuration ({error!r})") from None
 
 

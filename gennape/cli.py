@@ -82,11 +82,13 @@ def finetune(
     gennape finetune kgnn-nb101 mine.csv --label accuracy -o runs/mine
     gennape predict *.onnx --model runs/mine
     """
+    from gennape.checkpoint import check_free
     from gennape.inference import Predictor, encode
     from onnx_bench.benchmarks import read_table
 
+    check_free(out)
     predictor = Predictor.from_pretrained(model)
-    table = read_table(labels, label, network)
+    table = read_table(labels, label, network).varied()
     graphs = encode(track(table.graphs(), "reading", len(table)))
     with progress() as display:
         task = display.add_task("fine-tuning", total=epochs)

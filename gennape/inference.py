@@ -1,5 +1,6 @@
 """Predictor: a trained model with a scikit-learn face. Nothing of Lightning is imported here."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -36,6 +37,7 @@ class Predictor:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
+        checkpoint.model.eval()
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "Predictor":
@@ -103,7 +105,8 @@ class Predictor:
         graphs = encode(networks)
         values = _checked_labels(labels, len(graphs))
         criterion = loss_by_name(loss)
-        model, scale = self.checkpoint.model, TargetScale.of(values)
+        # A copy learns, so that a fit that is stopped changes nothing.
+        model, scale = copy.deepcopy(self.checkpoint.model), TargetScale.of(values)
         targets = torch.from_numpy((values - scale.mean) / scale.std).float()
         trained = list((model.head if freeze == "encoder" else model).parameters())
         optimizer, rng = torch.optim.Adam(trained, lr=learning_rate), np.random.default_rng(seed)
@@ -122,9 +125,10 @@ class Predictor:
                     total += error.item() * len(chosen)
                 if progress:
                     progress(epoch + 1, total / len(graphs))
-            model.eval()
-        families = dict.fromkeys([*self.families, *_families(graphs)])
-        self.checkpoint = replace(self.checkpoint, scale=scale, families=tuple(families))
+        families = tuple(dict.fromkeys([*self.families, *_families(graphs)]))
+        self.checkpoint = replace(
+            self.checkpoint, model=model.eval(), scale=scale, families=families
+        )
         return self
 
     def save(self, folder: Path | str) -> None:

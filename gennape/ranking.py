@@ -1,6 +1,6 @@
 """Ranking networks: what `gennape predict` computes and prints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from rich.console import Console
@@ -15,8 +15,9 @@ from onnx_bench.terminal import track
 def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
     """Networks with their scores and costs, best first.
 
-    The columns: rank, network, score, macs, parameters, and coverage, the share of the network's
-    operators that the vocabulary knows.
+    The columns: rank, network, score, macs, parameters; coverage, the share of the network's
+    operators that the vocabulary knows; and familiar, whether the predictor was trained on the
+    network's family (a foreign ONNX file is of none).
 
     Raises:
         GennapeError: a network or the checkpoint cannot be read; the message names it.
@@ -31,6 +32,7 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
             "macs": [c.macs for c in costs],
             "parameters": [c.parameters for c in costs],
             "coverage": [graph.coverage for graph in graphs],
+            "familiar": [graph.name.partition(":")[0] in predictor.families for graph in graphs],
         }
     )
     frame = frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
@@ -49,8 +51,20 @@ def as_table(ranked: pd.DataFrame, model: str) -> None:
         costs = (f"{row['macs'] / 1e6:,.2f} M", f"{row['parameters'] / 1e6:,.3f} M")
         table.add_row(str(row["rank"]), str(row["network"]), f"{row['score']:.3f}", *costs)
     Console().print(table)
+    for note in _notes(ranked):
+        print(note)
+
+
+def _notes(ranked: pd.DataFrame) -> Iterator[str]:
+    """What makes the ranking less certain, a line each."""
     for row in ranked[ranked["coverage"] < 1].to_dict("records"):
-        print(
+        yield (
             f"{row['network']}: only {row['coverage']:.0%} of its operators are known; "
             "the score is less certain"
+        )
+    strange = int((~ranked["familiar"]).sum())
+    if strange:
+        yield (
+            f"{strange} of {len(ranked)} networks are of a family that the model has not seen: do "
+            "not rely on their order before fine-tuning (gennape finetune)"
         )

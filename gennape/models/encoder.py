@@ -63,6 +63,8 @@ class KGNN(Encoder):
 
     def __init__(self, hidden: int = 32, layers: int = 6) -> None:
         super().__init__()
+        if layers < 1:
+            raise ValueError(f"k-gnn needs one or more layers, got {layers}")
         self.embed = NodeEmbedding(hidden)
         widths = [self.embed.out_features, *[hidden] * layers]
         self.layers = nn.ModuleList(GraphConv(widths[i], widths[i + 1]) for i in range(layers))

@@ -39,8 +39,8 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
         colour = _mixed(colour * _STEP + arriving)
     _, class_N = torch.unique(colour, return_inverse=True)
     count = int(class_N.max()) + 1
-    nodes = torch.arange(len(class_N))
-    chosen = torch.empty(count, dtype=torch.long).scatter_(0, class_N, nodes)
+    nodes = torch.arange(len(class_N), device=class_N.device)
+    chosen = torch.empty_like(nodes[:count]).scatter_(0, class_N, nodes)
     read = chosen[class_N[readers]] == readers
     edges = class_N[batch.edges_2E[:, read]]
     return Merged(
@@ -59,6 +59,6 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
 
 
 def _mixed(value: Tensor) -> Tensor:
-    """A bijection of 64-bit integers that spreads every bit."""
+    """A hash of 64-bit integers that spreads every bit."""
     value = (value ^ (value >> 31)) * _MIX
     return value ^ (value >> 29)

@@ -38,7 +38,7 @@ class PerformanceModel(nn.Module):
         try:
             self.encoder = ENCODERS[config.encoder](**config.encoder_args)
             self.head = HEADS[config.head](self.encoder.out_features, **config.head_args)
-        except TypeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise GennapeError(f"model configuration {config.to_dict()}: {error}") from None
 
     def forward(self, batch: GraphBatch) -> Tensor:

@@ -70,13 +70,11 @@ class WritePredictions(Callback):
 
 
 def checkpoints(run_dir: Path) -> list[Callback]:
-    """What every run keeps: `last.ckpt` to go on from, and the best model as a predictor."""
-    resumable = ModelCheckpoint(
-        run_dir / "checkpoints",
-        filename="best",
-        monitor="val_spearman",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
+    """What every run keeps: `last.ckpt` to go on from, `best.ckpt`, the best as a predictor."""
+    folder = run_dir / "checkpoints"
+    # Not `save_last=True`: with a monitor, Lightning then skips epochs that are not the best.
+    last = ModelCheckpoint(folder, "last", save_top_k=1, enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder, "best", monitor="val_spearman", mode="max", enable_version_counter=False
     )
-    return [resumable, SavePredictor(run_dir / "predictor")]
+    return [best, last, SavePredictor(run_dir / "predictor")]

@@ -1,10 +1,11 @@
 """`gennape-train`: fit, validate, test and predict, configured by YAML files and flags."""
 
-import sys
+from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -14,6 +15,7 @@ from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
 from gennape.training.quiet import quiet
 from onnx_bench.errors import GennapeError
+from onnx_bench.terminal import fail
 
 DESCRIPTION = """Train a performance predictor.
 
@@ -25,6 +27,10 @@ DESCRIPTION = """Train a performance predictor.
 A run leaves in its folder (--run_dir): `predictor`, the best model by validation Spearman, for
 `gennape predict -m`; `checkpoints/last.ckpt` to go on from; `csv` and `tensorboard` logs.
 """
+
+
+class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Keeps the lines of the examples."""
 
 
 class TrainCLI(LightningCLI):
@@ -50,12 +56,29 @@ class TrainCLI(LightningCLI):
                 CSVLogger(run_dir, name="csv"),
                 TensorBoardLogger(run_dir, name="tensorboard"),
             ]
-        ours = [
-            *checkpoints(run_dir),
-            WritePredictions(run_dir / "predictions.csv"),
-            TQDMProgressBar(leave=False),
-        ]
+        ours = [*checkpoints(run_dir), WritePredictions(run_dir / "predictions.csv")]
+        if config.get("enable_progress_bar") is not False:
+            ours.append(TQDMProgressBar(leave=False))
         return super()._instantiate_trainer(config, callbacks + ours)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        # Before the loggers make their folders: data that are refused leave no trace.
+        self.datamodule.setup(subcommand)
+        self._check_checkpoint(subcommand)
+        super()._run_subcommand(subcommand)
+
+    def _check_checkpoint(self, subcommand: str) -> None:
+        path = self._get(self.config, "ckpt_path")
+        if path == "last":
+            path = Path(self._get(self.config, "run_dir")) / "checkpoints" / "last.ckpt"
+            if subcommand == "fit" and not path.exists():
+                return  # nothing to go on from: the run begins
+        if path is None and subcommand != "fit":
+            raise GennapeError(
+                f"{subcommand} needs --ckpt_path: `last`, or the path of a .ckpt file"
+            )
+        if path is not None and not Path(path).is_file():
+            raise GennapeError(f"{path}: no such checkpoint; train first, or give another path")
 
 
 def main(args: list[str] | None = None) -> None:
@@ -68,9 +91,8 @@ def main(args: list[str] | None = None) -> None:
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
             auto_configure_optimizers=False,
-            parser_kwargs={"description": DESCRIPTION},
+            parser_kwargs={"description": DESCRIPTION, "formatter_class": _Formatter},
             args=args,
         )
     except GennapeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(str(error))

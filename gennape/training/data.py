@@ -80,7 +80,9 @@ class LabelData(L.LightningDataModule):
         if self.labels is not None:
             return
         rng = np.random.default_rng(self.seed)
-        labels = self._read()
+        labels = self._read().varied()
+        if self.limit is not None and self.limit < 1:
+            raise LabelError(f"limit is {self.limit}, expected 1 or more rows")
         if self.limit is not None and self.limit < len(labels):
             labels = labels.take(np.sort(rng.permutation(len(labels))[: self.limit]))
         self.split = split(len(labels), self.fractions, rng, labels.source)

@@ -64,7 +64,7 @@ class PredictorModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         scale = self._data().scale
-        self.target.copy_(torch.tensor([scale.mean, scale.std]))
+        self.target.copy_(torch.tensor([scale.mean, scale.std], dtype=torch.float64))
 
     def training_step(self, batch: LabelledBatch) -> Tensor:
         mean, std = self.target.float()

@@ -8,5 +8,13 @@ def quiet() -> None:
     """Silences Lightning's adverts and the hints that do not concern a two-core machine."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for hint in ("does not have many workers", "LeafSpec", "_pytree", "logging interval"):
+    hints = (
+        "does not have many workers",
+        "LeafSpec",
+        "_pytree",
+        "logging interval",
+        "exists and is not empty",  # a run that goes on
+        "JSONARGPARSE_DEPRECATION",
+    )
+    for hint in hints:
         warnings.filterwarnings("ignore", message=f".*{hint}.*")

@@ -61,7 +61,15 @@ class Protocol:
         subset = f"-{self.source_subset}" if self.source_subset else ""
         limit = f"-{self.limit}" if self.limit else ""
         rate = f"{self.loss}-e{self.epochs}-b{self.batch_size}-lr{self.learning_rate:g}"
-        return f"{self.source}{subset}{limit}-{self.model.encoder}-{rate}"
+        return f"{self.source}{subset}{limit}-{self._model_key}-{rate}"
+
+    @property
+    def _model_key(self) -> str:
+        """The encoder's name, and what else is not as by default."""
+        parts = {**self.model.encoder_args, "head": self.model.head}
+        parts |= {f"head_{name}": value for name, value in self.model.head_args.items()}
+        own = [f"-{name}{value}" for name, value in sorted(parts.items()) if value != "mlp"]
+        return self.model.encoder + "".join(own)
 
 
 def run_seed(protocol: Protocol, seed: int, work: Path, report: Report) -> list[dict[str, Any]]:

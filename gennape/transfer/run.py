@@ -2,8 +2,9 @@
 
 import multiprocessing as mp
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gennape.transfer.protocol import Protocol, run_seed, steps
-from gennape.transfer.report import read_rows, write_rows
+from gennape.transfer.report import KEYS, read_rows, write_rows
 from onnx_bench.terminal import progress
 
 _queue: Any = None
@@ -41,7 +42,8 @@ def run(protocol: Protocol, seeds: int, out: Path, work: Path, processes: int = 
                 advance(queue.get(timeout=1.0))
             for future in [f for f in futures if f.done()]:
                 futures.remove(future)
-                rows = write_rows(out, pd.concat([rows, _frame(future)], ignore_index=True))
+                both = pd.concat([rows, pd.DataFrame(future.result())], ignore_index=True)
+                rows = write_rows(out, both.drop_duplicates([*KEYS, "seed"], keep="last"))
     return rows
 
 
@@ -50,13 +52,10 @@ def _finished(rows: pd.DataFrame, protocol: Protocol, seed: int) -> bool:
         (rows["source_model"] == protocol.key)
         & (rows["target"] == protocol.target)
         & (rows["seed"] == seed)
-        & rows["shots"].isin(protocol.shots)
     ]
-    return len(mine) >= len(protocol.shots) * len(protocol.target_subsets)
-
-
-def _frame(future: "Future[list[dict[str, Any]]]") -> pd.DataFrame:
-    return pd.DataFrame(future.result())
+    there = set(zip(mine["subset"], mine["shots"], strict=True))
+    there |= {(None, shots) for _, shots in there}  # any rows stand for the default ones
+    return there.issuperset(product(protocol.target_subsets, protocol.shots))
 
 
 def _start(queue: Any) -> None:
