@@ -1,0 +1,39 @@
+"""What the README shows works, and its figures are those of the results."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from onnx_bench.families import family
+from onnx_bench.onnx_export import save_onnx
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chains = family("digits-chains")
+    for name in ("net", "a", "b", "c"):
+        save_onnx(chains.graph(chains.example), tmp_path / f"{name}.onnx")
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    assert (tmp_path / "runs" / "mine" / "config.json").is_file()
+
+
+@pytest.mark.parametrize("metric", ["spearman", "kendall"])
+def test_transfer_figures_are_those_of_the_results(metric: str) -> None:
+    rows = pd.read_csv(ROOT / "results" / "transfer_kgnn_summary.csv").to_dict("records")
+    assert len(rows) == 4
+    for row in rows:
+        assert f"{row[metric]:.3f} ± {row[f'{metric}_std']:.3f}" in README
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert all((ROOT / link).exists() for link in links)

@@ -1,0 +1,61 @@
+"""The scripts behind the demonstration and the labels, on little work."""
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gennape.inference import Predictor
+from onnx_bench.families import build_spec
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def script(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="script")
+
+
+def run(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    script(name)["main"]()
+
+
+def test_demo_goes_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--epochs", "2", "--labels", "6", "--out", str(tmp_path)]
+    run("demo", arguments, monkeypatch)
+    printed = capsys.readouterr().out
+    assert "Spearman" in printed
+    assert "after 6 labels" in printed
+    assert (tmp_path / "scatter.png").read_bytes().startswith(b"\x89PNG")
+    onnx = sorted(tmp_path.glob("*.onnx"))
+    assert len(onnx) == 3
+    assert len(Predictor.from_pretrained(tmp_path / "predictor").predict(onnx)) == 3
+
+
+def test_digits_labels_are_sampled_without_isomorphic_doubles() -> None:
+    sample = script("label_digits")["sample"]
+    specs = sample("digits-cells", 40)
+    assert specs == sample("digits-cells", 40)
+    assert len({build_spec(f"digits-cells:{spec}").hash for spec in specs}) == 40
+
+
+def test_labelling_goes_on_behind_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    read_log = script("label_digits")["read_log"]
+    log = tmp_path / "runs.jsonl"
+    log.write_text('{"kind": "digits-cells", "spec": "a", "accuracy_0": 1.0}\n{"kind": "digits-')
+    assert list(read_log(log)) == [("digits-cells", "a")]
+
+
+def test_label_frame_has_a_column_for_each_run() -> None:
+    names = script("label_digits")
+    record: dict[str, Any] = {"kind": "digits-cells", "spec": "a"}
+    for seed in range(3):
+        record |= {f"accuracy_{seed}": 50.12345 + seed, f"curve_{seed}": (10.0, 50.0)}
+    frame: pd.DataFrame = names["to_frame"]([record])
+    assert frame["accuracy_2"].iloc[0] == pytest.approx(52.123, abs=1e-3)
+    assert list(frame["curve_1"].iloc[0]) == [10.0, 50.0]
