@@ -1,6 +1,6 @@
 """Names for classes: what a configuration or a checkpoint may ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from onnx_bench.errors import GennapeError
@@ -29,5 +29,5 @@ class Registry(Generic[T]):
             raise GennapeError(f"no {self.kind} is called {name!r}; there are {', '.join(self)}")
         return self._classes[name]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._classes))

@@ -67,6 +67,12 @@ class TrainCLI(LightningCLI):
         self._check_checkpoint(subcommand)
         super()._run_subcommand(subcommand)
 
+    def after_fit(self) -> None:
+        """Says where the result is."""
+        folder = Path(self._get(self.config, "run_dir")) / "predictor"
+        if folder.exists() and self.trainer.is_global_zero:
+            print(f"the best model is in {folder}: gennape predict -m {folder} NETWORK ...")
+
     def _check_checkpoint(self, subcommand: str) -> None:
         path = self._get(self.config, "ckpt_path")
         if path == "last":

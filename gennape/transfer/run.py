@@ -42,7 +42,8 @@ def run(protocol: Protocol, seeds: int, out: Path, work: Path, processes: int = 
                 advance(queue.get(timeout=1.0))
             for future in [f for f in futures if f.done()]:
                 futures.remove(future)
-                both = pd.concat([rows, pd.DataFrame(future.result())], ignore_index=True)
+                new = pd.DataFrame(future.result())
+                both = new if rows.empty else pd.concat([rows, new], ignore_index=True)
                 rows = write_rows(out, both.drop_duplicates([*KEYS, "seed"], keep="last"))
     return rows
 
