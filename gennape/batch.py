@@ -39,7 +39,8 @@ class EncodedGraphs:
         if not isinstance(graphs, GraphCollection):
             graphs = GraphCollection.from_graphs(graphs)
         self.graphs = graphs
-        self._features = [torch.from_numpy(f.copy()) for f in node_features(graphs.rows_RK)]
+        self.features = [torch.from_numpy(f.copy()) for f in node_features(graphs.rows_RK)]
+        """Type, resolution, kernel and bias of each distinct row, as tensors."""
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -48,7 +49,7 @@ class EncodedGraphs:
         """The graphs at `indices`, in that order."""
         row_N, edges_2E, sizes = self.graphs.gather(indices)
         rows = torch.from_numpy(row_N).long()
-        type_N, resolution_N6, kernel_N2, bias_N = (f[rows] for f in self._features)
+        type_N, resolution_N6, kernel_N2, bias_N = (f[rows] for f in self.features)
         graph_N = np.repeat(np.arange(len(sizes)), sizes)
         return GraphBatch(
             rows,

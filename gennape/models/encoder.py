@@ -16,6 +16,7 @@ class Encoder(nn.Module, ABC):
     """h = pool(message_passing(embed(graph))): a vector of `out_features` values for each graph."""
 
     out_features: int
+    embed: "NodeEmbedding"
 
     @abstractmethod
     def forward(self, batch: GraphBatch) -> Tensor:
@@ -39,6 +40,18 @@ class NodeEmbedding(nn.Module):
         self.kernel = nn.Embedding(MAX_KERNEL + 1, 8)
         self.bias = nn.Embedding(2, 2)
         self.out_features = features + 8 + 2 * 8 + 2
+
+    def silence_unseen(self, type_R: Tensor, kernel_R2: Tensor) -> None:
+        """Zeroes the vectors of operator types and kernel sizes that are not among these.
+
+        Training never moves them: as they were drawn, they would add noise to every network of
+        another family that holds such an operator.
+        """
+        with torch.no_grad():
+            for table, seen in ((self.operator, type_R), (self.kernel, kernel_R2)):
+                unseen = torch.ones(table.num_embeddings, dtype=torch.bool)
+                unseen[seen.flatten()] = False
+                table.weight[unseen] = 0.0
 
     def forward(self, batch: GraphBatch) -> Tensor:
         parts = [

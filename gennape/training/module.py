@@ -64,6 +64,8 @@ class PredictorModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         scale = self._data().scale
+        types, _, kernels, _ = self._data().graphs.features
+        self.model.encoder.embed.silence_unseen(types, kernels)
         self.target.copy_(torch.tensor([scale.mean, scale.std], dtype=torch.float64))
 
     def training_step(self, batch: LabelledBatch) -> Tensor:

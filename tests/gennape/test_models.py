@@ -11,7 +11,7 @@ import torch
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import TargetScale, seeded_model
 from gennape.metrics import spearman
-from gennape.models.encoder import ENCODERS, KGNN, GatedGCN
+from gennape.models.encoder import ENCODERS, KGNN, GatedGCN, NodeEmbedding
 from gennape.models.heads import HEADS
 from gennape.models.merging import merge
 from gennape.models.performance import ModelConfig, PerformanceModel
@@ -267,3 +267,15 @@ def test_weights_that_are_loaded_give_the_same_scores(
     assert not torch.equal(scores(model, *graphs[:4]), scores(other, *graphs[:4]))
     other.load_state_dict(state)
     assert torch.equal(scores(model, *graphs[:4]), scores(other, *graphs[:4]))
+
+
+def test_what_training_never_saw_is_silent() -> None:
+    embedding = NodeEmbedding(4)
+    before = embedding.operator.weight.clone()
+    embedding.silence_unseen(torch.tensor([3, 8]), torch.tensor([[0, 0], [3, 1]]))
+    assert torch.equal(embedding.operator.weight[[3, 8]], before[[3, 8]])
+    others = [i for i in range(len(before)) if i not in (3, 8)]
+    assert not embedding.operator.weight[others].any()
+    assert [bool(row.any()) for row in embedding.kernel.weight] == [
+        size in (0, 1, 3) for size in range(8)
+    ]
