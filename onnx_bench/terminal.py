@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 import typer
@@ -20,8 +21,15 @@ def run(app: typer.Typer, arguments: list[str] | None = None, several: Iterable[
             `--shots 0 --shots 50`.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    try:
+    with errors_in_one_line():
         app(_spread(given, frozenset(several)))
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Ends the process with one line and exit code 2 on what a user, or the disk, can mend."""
+    try:
+        yield
     except GennapeError as error:
         fail(str(error))
     except OSError as error:

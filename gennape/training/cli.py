@@ -15,7 +15,7 @@ from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
 from gennape.training.quiet import quiet
 from onnx_bench.errors import GennapeError
-from onnx_bench.terminal import fail
+from onnx_bench.terminal import errors_in_one_line
 
 DESCRIPTION = """Train a performance predictor.
 
@@ -90,7 +90,7 @@ class TrainCLI(LightningCLI):
 def main(args: list[str] | None = None) -> None:
     """Entry point; what is the user's to mend ends in one line and exit code 2."""
     quiet()
-    try:
+    with errors_in_one_line():
         TrainCLI(
             PredictorModule,
             LabelData,
@@ -100,5 +100,3 @@ def main(args: list[str] | None = None) -> None:
             parser_kwargs={"description": DESCRIPTION, "formatter_class": _Formatter},
             args=args,
         )
-    except GennapeError as error:
-        fail(str(error))
