@@ -133,6 +133,7 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from None
     try:
         weights = load_file(folder / WEIGHTS)
+        _place_operators(weights, config["operator_types"])
         model.load_state_dict(weights)
         scale = TargetScale(float(config["target"]["mean"]), float(config["target"]["std"]))
         return Checkpoint(
@@ -160,22 +161,55 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(config, dict) or "format" not in config:
         raise CheckpointError(f"{path}: not a gennape checkpoint's configuration")
-    expected = {
-        "format": CHECKPOINT_FORMAT,
-        "graph_format": GRAPH_FORMAT,
-        "vocabulary": VOCABULARY_VERSION,
-        "operator_types": list(OPERATOR_TYPES),
-    }
-    for key, version in expected.items():
-        if config.get(key) != version:
-            got, want = (
-                (config.get(key), version) if key != "operator_types" else ("other", "this list")
-            )
-            raise CheckpointError(
-                f"{path}: {key} is {got}, this version of gennape reads {want}; "
-                "install the version that wrote it, or train it again"
-            )
+    if config["format"] != CHECKPOINT_FORMAT:
+        raise CheckpointError(
+            f"{path}: format is {config['format']}, this version of gennape reads "
+            f"{CHECKPOINT_FORMAT}; install the version that wrote it, or train it again"
+        )
+    _check_operators(path, config)
     return config
+
+
+def _check_operators(path: Path, config: dict[str, Any]) -> None:
+    """Refuses a vocabulary that is not ours or an older one of ours."""
+    written = config.get("graph_format")
+    if not isinstance(written, int) or written > GRAPH_FORMAT:
+        raise CheckpointError(
+            f"{path}: graph_format is {written}, this version of gennape reads {GRAPH_FORMAT} and "
+            "those before it; install the version that wrote it, or train it again"
+        )
+    known, types, version = (
+        VOCABULARY_VERSION,
+        config.get("operator_types"),
+        config.get("vocabulary"),
+    )
+    if not isinstance(version, int) or version > known:
+        what = f"vocabulary is {version}"
+    elif not isinstance(types, list) or sorted(types) != sorted({*OPERATOR_TYPES} & {*types}):
+        what = "operator_types is another list"
+    else:
+        return
+    raise CheckpointError(
+        f"{path}: {what}, this version of gennape reads vocabulary {known} and those before it; "
+        "install the version that wrote it, or train it again"
+    )
+
+
+def _place_operators(weights: dict[str, torch.Tensor], types: list[str]) -> None:
+    """Puts embeddings of operators where this version's vocabulary has them.
+
+    Vocabularies only grow: operators that a checkpoint has never seen are silent, as those are that
+    its training has never seen.
+    """
+    if types == list(OPERATOR_TYPES):
+        return
+    rows = torch.tensor([OPERATOR_TYPES.index(name) for name in types])
+    for name, table in weights.items():
+        if name.endswith("embed.operator.weight"):
+            if len(table) != len(types):
+                raise ValueError(f"{name} has {len(table)} rows for {len(types)} operators")
+            weights[name] = table.new_zeros(len(OPERATOR_TYPES), table.shape[1])
+            weights[name][rows] = table
 
 
 def seeded_model(config: ModelConfig, seed: int) -> PerformanceModel:

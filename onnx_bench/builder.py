@@ -95,6 +95,39 @@ class GraphBuilder:
         channels = self._rows[x].shape[0]
         return self.conv(x, channels, kernel, stride, groups=channels)
 
+    def conv1d(
+        self,
+        x: int,
+        channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        padding: int | tuple[int, int] | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> int:
+        """Convolution of (C, T); `padding` None keeps the length at stride 1 for odd kernels."""
+        shape = self._rows[x].shape
+        return self.place(
+            shapes.conv1d(shape, channels, kernel, stride, padding, dilation, groups, bias), x
+        )
+
+    def conv_transpose(
+        self,
+        x: int,
+        channels: int,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int, int, int] = 0,
+        output_padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> int:
+        """Transposed convolution of (C, H, W), which multiplies the size by the stride."""
+        settings = (kernel, stride, padding, output_padding, dilation, groups, bias)
+        return self.place(shapes.conv_transpose(self._rows[x].shape, channels, *settings), x)
+
     def linear(self, x: int, features: int, bias: bool = True) -> int:
         """Linear map of the last axis."""
         return self.place(shapes.linear(self._rows[x].shape, features, bias), x)
@@ -107,14 +140,62 @@ class GraphBuilder:
         """Layer normalisation over the last axis, with scale and shift."""
         return self.place(shapes.norm(Op.LAYER_NORM, self._rows[x].shape), x)
 
+    def group_norm(self, x: int, groups: int) -> int:
+        """Normalisation of groups of channels (the first axis), with scale and shift."""
+        return self.place(shapes.group_norm(self._rows[x].shape, groups), x)
+
+    def instance_norm(self, x: int) -> int:
+        """Normalisation of each channel of (C, ...) by itself, with scale and shift."""
+        return self.place(shapes.instance_norm(self._rows[x].shape), x)
+
+    def rms_norm(self, x: int) -> int:
+        """Division by the root mean square of the last axis, with a scale."""
+        return self.place(shapes.rms_norm(self._rows[x].shape), x)
+
+    def prelu(self, x: int, per_channel: bool = False) -> int:
+        """ReLU with a learned slope below zero: one, or one for each entry of the first axis."""
+        return self.place(shapes.prelu(self._rows[x].shape, per_channel), x)
+
     def position(self, x: int) -> int:
         """Adds a learned tensor of the shape of `x`."""
         return self.place(shapes.position(self._rows[x].shape), x)
 
+    def scale(self, x: int, size: int = 1) -> int:
+        """Times a constant of `size` values.
+
+        One is a number, which is not learned; as many as the last axis, the first one or the whole
+        of `x` has are a learned tensor.
+        """
+        return self.place(shapes.constant(Op.SCALE, self._rows[x].shape, size), x)
+
+    def shift(self, x: int, size: int = 1) -> int:
+        """Plus a constant, as `scale`; a learned tensor of the shape of `x` is `position`."""
+        return self.place(shapes.constant(Op.SHIFT, self._rows[x].shape, size), x)
+
+    def embedding(self, x: int, entries: int, features: int) -> int:
+        """Rows of a learned table of `entries`, chosen by the values of `x`: (T,) to (T, C)."""
+        return self.place(shapes.embedding(self._rows[x].shape, entries, features), x)
+
+    def lstm(self, x: int, hidden: int, bidirectional: bool = False, bias: bool = True) -> int:
+        """One layer over the steps of (T, C), to (T, hidden), or (T, 2 hidden) both ways."""
+        return self._recurrent(Op.LSTM, x, hidden, bidirectional, bias)
+
+    def gru(self, x: int, hidden: int, bidirectional: bool = False, bias: bool = True) -> int:
+        """Gated recurrent units, as `lstm`."""
+        return self._recurrent(Op.GRU, x, hidden, bidirectional, bias)
+
+    def rnn(self, x: int, hidden: int, bidirectional: bool = False, bias: bool = True) -> int:
+        """A recurrent layer without gates, as `lstm`."""
+        return self._recurrent(Op.RNN, x, hidden, bidirectional, bias)
+
+    def _recurrent(self, op: Op, x: int, hidden: int, bidirectional: bool, bias: bool) -> int:
+        directions = 1 + bidirectional
+        return self.place(shapes.recurrent(op, self._rows[x].shape, hidden, directions, bias), x)
+
     # operators of one input that keep its shape
 
     def unary(self, op: Op, x: int) -> int:
-        """An operator that keeps the shape: an activation, softmax, identity, zero, output."""
+        """An operator that keeps the shape: an activation, softmax, exp, identity, output."""
         return self.place(shapes.unary(op, self._rows[x].shape), x)
 
     def relu(self, x: int) -> int:
@@ -144,6 +225,22 @@ class GraphBuilder:
         if len(xs) == 1:
             return xs[0]
         return self.place(shapes.broadcast(op, tuple([self._rows[x].shape for x in xs])), *xs)
+
+    def sub(self, a: int, b: int) -> int:
+        """Difference of two tensors, as `add`."""
+        return self._join(Op.SUB, (a, b))
+
+    def div(self, a: int, b: int) -> int:
+        """Quotient of two tensors, as `add`."""
+        return self._join(Op.DIV, (a, b))
+
+    def maximum(self, *xs: int) -> int:
+        """The larger value at each place, as `add`."""
+        return self._join(Op.MAXIMUM, xs)
+
+    def minimum(self, *xs: int) -> int:
+        """The smaller value at each place, as `add`."""
+        return self._join(Op.MINIMUM, xs)
 
     def concat(self, *xs: int, axis: int = 0) -> int:
         """Concatenation along `axis` (0: channels of an image); one tensor alone stays as it is."""
@@ -192,17 +289,43 @@ class GraphBuilder:
 
     def global_avg_pool(self, x: int) -> int:
         """Mean over the image: (C, H, W) to (C, 1, 1)."""
-        return self.place(shapes.global_avg_pool(self._rows[x].shape), x)
+        return self.place(shapes.global_pool(Op.GLOBAL_AVG_POOL, self._rows[x].shape), x)
+
+    def global_max_pool(self, x: int) -> int:
+        """Maximum over the image: (C, H, W) to (C, 1, 1)."""
+        return self.place(shapes.global_pool(Op.GLOBAL_MAX_POOL, self._rows[x].shape), x)
 
     def mean(self, x: int) -> int:
         """Mean over the tokens: (T, C) to (C,)."""
         return self.place(shapes.mean(self._rows[x].shape), x)
 
+    def reduce(self, op: Op, x: int, *axes: int, keep: bool = False) -> int:
+        """REDUCE_MEAN, REDUCE_SUM or REDUCE_MAX along axes, which `keep` leaves as ones.
+
+        A row does not name the axes: where the shapes tell others, this is refused.
+        """
+        return self.place(shapes.reduce(op, self._rows[x].shape, axes, keep), x)
+
     # moving data
 
-    def slice(self, x: int, start: int, length: int, axis: int = 0) -> int:
-        """`length` entries of `axis` from `start` on."""
-        return self.place(shapes.cut(self._rows[x].shape, axis, start, length), x)
+    def slice(self, x: int, start: int, length: int, axis: int = 0, step: int = 1) -> int:
+        """`length` entries of `axis` from `start` on; a negative step runs backwards."""
+        return self.place(shapes.cut(self._rows[x].shape, axis, start, length, step), x)
+
+    def pad(self, x: int, *shape: int) -> int:
+        """Zeros behind the values of each axis, up to this shape; the same shape adds no node."""
+        given = self._rows[x].shape
+        return x if shape == given else self.place(shapes.pad(given, shape), x)
+
+    def resize(self, x: int, *size: int) -> int:
+        """(C, ...) to another size in space, by the nearest value; the same adds no node."""
+        given = self._rows[x].shape
+        return x if size == given[1:] else self.place(shapes.resize(given, size), x)
+
+    def expand(self, x: int, *shape: int) -> int:
+        """Copies along axes, or new axes in front; the same shape adds no node."""
+        given = self._rows[x].shape
+        return x if shape == given else self.place(shapes.expand(given, shape), x)
 
     def reshape(self, x: int, *shape: int) -> int:
         """The same values in another shape."""

@@ -21,25 +21,25 @@ from onnx_bench.errors import GraphError
 from onnx_bench.files import atomic_file
 from onnx_bench.operators import COMMUTATIVE, VOCABULARY_VERSION, Op
 
-GRAPH_FORMAT = 1
-MAX_RANK = 5
+GRAPH_FORMAT = 2
+MAX_RANK = 8
 Shape = tuple[int, ...]
 IntArray = npt.NDArray[np.int32]
 
 # Where each field of a node lies in its row. Shapes leave the batch out and are padded with zeros.
 OP = 0
-IN_SHAPE = slice(1, 6)
-OUT_SHAPE = slice(6, 11)
-KERNEL = slice(11, 13)
-STRIDE = slice(13, 15)
-DILATION = slice(15, 17)
-PADDING = slice(17, 21)  # top, left, bottom, right
-GROUPS = 21
-BIAS = 22
-PARAMETERS = 23
-ACTIVATION = 24
-ATTRIBUTES = slice(25, 30)
-WIDTH = 30
+IN_SHAPE = slice(1, 9)
+OUT_SHAPE = slice(9, 17)
+KERNEL = slice(17, 19)
+STRIDE = slice(19, 21)
+DILATION = slice(21, 23)
+PADDING = slice(23, 27)  # top, left, bottom, right
+GROUPS = 27
+BIAS = 28
+PARAMETERS = 29
+ACTIVATION = 30
+ATTRIBUTES = slice(31, 39)
+WIDTH = 39
 
 
 class Node(NamedTuple):
@@ -95,10 +95,10 @@ def _decode(row: bytes) -> Node:
         Op(values[OP]),
         _strip(values[IN_SHAPE]),
         _strip(values[OUT_SHAPE]),
-        (values[11], values[12]),
-        (values[13], values[14]),
-        (values[15], values[16]),
-        (values[17], values[18], values[19], values[20]),
+        (values[17], values[18]),
+        (values[19], values[20]),
+        (values[21], values[22]),
+        (values[23], values[24], values[25], values[26]),
         values[GROUPS],
         bool(values[BIAS]),
         values[PARAMETERS],

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
+from onnx_bench import onnx_functions, onnx_weighted, rows  # noqa: F401, they fill WRITERS
 from onnx_bench.errors import GraphError
 from onnx_bench.files import atomic_file
 from onnx_bench.graph import ComputationGraph, Shape
@@ -34,15 +35,19 @@ def to_onnx(
             ignored. None draws convolutions and linear maps from a He normal distribution.
         seed: of the drawn weights.
 
+    What rows do not keep is taken as `rows` says. Inputs of an EMBEDDING are cut to whole numbers,
+    which must be rows of its table.
+
     Raises:
-        GraphError: a node that ONNX cannot express, a weight that lacks or has another shape, or
-            more weights than one file can hold.
+        GraphError: a node that its row does not describe or ONNX cannot express, a weight that
+            lacks or has another shape, or more weights than one file can hold.
     """
     _refuse(graph)
     source = _drawn(np.random.default_rng(seed)) if weights is None else _given(weights)
     writer = Writer(graph, source)
     for index, node, inputs in graph.walk():
-        writer.write(index, node, inputs)
+        with rows.named(index, node, "exported"):
+            writer.write(index, node, inputs)
     return helper.make_model(
         writer.proto,
         producer_name="onnx_bench",
@@ -63,17 +68,13 @@ def save_onnx(
 def _refuse(graph: ComputationGraph) -> None:
     """Raises where the network cannot be written as an ONNX model."""
     for index, node, inputs in graph.walk():
-        where = f"n{index} ({node.op.label}) cannot be exported"
-        if node.op == Op.UNKNOWN:
-            raise GraphError(f"{where}: the operator is outside the vocabulary")
-        if node.activation != Op.UNKNOWN:
-            raise GraphError(
-                f"{where}: {node.activation.label} is fused onto it; export the graph before fusion"
-            )
-        if node.op == Op.SOFTMAX and not node.in_shape:
-            raise GraphError(f"{where}: it reads a scalar, which has no axis to normalise over")
-        if any(graph.ops[i] == Op.OUTPUT for i in inputs):
-            raise GraphError(f"{where}: it reads a node that is an output of the network")
+        with rows.named(index, node, "exported"):
+            if node.activation != Op.UNKNOWN:
+                fused = node.activation.label
+                raise GraphError(f"{fused} is fused onto it; export the graph before fusion")
+            rows.check(node, [graph.node(i).out_shape for i in inputs])
+            if any(graph.ops[i] == Op.OUTPUT for i in inputs):
+                raise GraphError("it reads a node that is an output of the network")
     for op in (Op.INPUT, Op.OUTPUT):
         if not graph.nodes_of(op):
             raise GraphError(f"the network has no {op.label} node, so it cannot be exported")
@@ -93,14 +94,23 @@ def _given(weights: Weights) -> Source:
     return look_up
 
 
+_FIXED = {
+    **dict.fromkeys((*rows.NORMS, Op.SCALE), 1.0),
+    Op.SHIFT: 0.0,
+    Op.PRELU: 0.25,
+}
+"""Values with which the weights of an operator begin."""
+_DEVIATION = {Op.POSITION: 0.02, Op.CONCAT: 0.02, Op.EMBEDDING: 1.0}
+
+
 def _drawn(rng: np.random.Generator) -> Source:
     def draw(name: str, shape: Shape, op: Op) -> Array:
         role = name.rpartition(".")[2]
-        if role in ("bias", "running_mean"):
+        if role.startswith("bias") or role == "running_mean":
             return np.zeros(shape, "<f4")
-        if role == "running_var" or op in (Op.BATCH_NORM, Op.LAYER_NORM):
-            return np.ones(shape, "<f4")
-        deviation = 0.02 if op == Op.POSITION else (2 / prod(shape[1:])) ** 0.5
+        if op in _FIXED:
+            return np.full(shape, _FIXED[op], "<f4")
+        deviation = _DEVIATION.get(op) or (2 / prod(shape[1:])) ** 0.5
         return rng.standard_normal(shape, np.float32) * np.float32(deviation)
 
     return draw

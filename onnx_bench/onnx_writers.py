@@ -1,9 +1,10 @@
-"""How each operator of the vocabulary is written in ONNX.
+"""Writing a graph in ONNX: the model while it grows, and the table of what writes each operator.
 
-One ONNX node for each node of the graph where ONNX has the operator, else the fewest that compute
-it. Each carries the name of the graph node that it belongs to as metadata (`ORIGIN`): where two
-networks would be written with the same operators (SiLU, and a product with a sigmoid), this tells
-them apart.
+The operators are in `onnx_functions.py` and, those with weights, in `onnx_weighted.py`: one ONNX
+node for each node of the graph where ONNX has the operator, else the fewest that compute it. Each
+carries the name of the graph node that it belongs to as metadata (`ORIGIN`): where two networks
+would be written with the same operators (SiLU, and a product with a sigmoid), this tells them
+apart.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from onnx_bench import rows
+from onnx_bench.errors import GraphError
 from onnx_bench.graph import ComputationGraph, Node, Shape
 from onnx_bench.operators import ONNX_UNARY, Op
 
@@ -21,7 +24,6 @@ OPSET = 23  # the first with Attention
 IR_VERSION = 11  # what opset 23 asks for
 BATCH = "batch"
 ORIGIN = "onnx_bench.node"
-EPSILON = 1e-5
 
 Array = npt.NDArray[np.float32]
 Source = Callable[[str, Shape, Op], Array]
@@ -36,6 +38,16 @@ class Site(NamedTuple):
     inputs: list[str]
     in_shapes: list[Shape]
     output: str
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its weights begin with."""
+        return self.name.split(".")[0]
+
+    @property
+    def origin(self) -> str:
+        """The node itself, also where the site is a part of it."""
+        return ".".join(self.name.split(".")[:2])
 
 
 class Writer:
@@ -57,10 +69,37 @@ class Writer:
             [self._graph.node(i).out_shape for i in inputs],
             value,
         )
-        if node.op in _WRITERS:
-            _WRITERS[node.op](self, site)
-        elif node.op in ONNX_UNARY:
-            self.emit(site, ONNX_UNARY[node.op], *site.inputs)
+        if rows.lead(node):
+            self._write_folded(site)
+        else:
+            self._write(site)
+        self._declare(node, value)
+
+    def _write(self, site: Site) -> None:
+        op = site.node.op
+        if op in WRITERS:
+            WRITERS[op](self, site)
+        elif op in ONNX_UNARY:
+            self.emit(site, ONNX_UNARY[op], *site.inputs)
+        else:
+            raise GraphError(f"no writer knows the operator {op.label}")
+
+    def _write_folded(self, site: Site) -> None:
+        """Writes a node with the axes that lie along the batch made part of it, and back."""
+        skipped = rows.lead(site.node)
+        inner_shapes = [shape[skipped:] for shape in site.in_shapes]
+        inputs = []
+        for rank, (value, shape) in enumerate(zip(site.inputs, inner_shapes, strict=True)):
+            part = f"input_{rank}"
+            wanted = self.ints(site, f"{part}.shape", -1, *shape)
+            inputs.append(self.emit(site, "Reshape", value, wanted, part=part))
+        name = f"{site.name}.core"
+        self._write(Site(name, rows.core(site.node), inputs, inner_shapes, name))
+        back = self.ints(site, "shape", -1, *site.node.out_shape)
+        self.emit(site, "Reshape", name, back)
+
+    def _declare(self, node: Node, value: str) -> None:
+        """Says the shape of a node's value."""
         info = helper.make_tensor_value_info(value, TensorProto.FLOAT, [BATCH, *node.out_shape])
         ends = {Op.INPUT: self.proto.input, Op.OUTPUT: self.proto.output}
         if node.op in ends or not value.startswith("output"):
@@ -73,17 +112,17 @@ class Writer:
         name = f"{site.name}.{part}" if part else site.name
         output = name if part else site.output
         proto = helper.make_node(operator, inputs, [output], name, **attributes)
-        proto.metadata_props.add(key=ORIGIN, value=site.name)
+        proto.metadata_props.add(key=ORIGIN, value=site.origin)
         self.proto.node.append(proto)
         return output
 
     def weight(self, site: Site, role: str, shape: Shape) -> Array:
         """The array `n3.role` of the node."""
-        return self._source(f"{_prefix(site)}.{role}", shape, site.node.op)
+        return self._source(f"{site.prefix}.{role}", shape, site.node.op)
 
     def learned(self, site: Site, role: str, shape: Shape) -> str:
         """The initialiser that holds a weight under its own name."""
-        return self.tensor(f"{_prefix(site)}.{role}", self.weight(site, role, shape))
+        return self.tensor(f"{site.prefix}.{role}", self.weight(site, role, shape))
 
     def tensor(self, name: str, array: npt.NDArray[Any]) -> str:
         """Adds an initialiser; returns its name."""
@@ -97,15 +136,16 @@ class Writer:
         """An initialiser of a few integers: a shape, axes, bounds."""
         return self.tensor(f"{site.name}.{role}", np.array(values, "<i8"))
 
+    def filled(self, site: Site, role: str, shape: Shape, value: float) -> str:
+        """A constant of one number throughout, which nothing is learned of."""
+        sizes = self.ints(site, f"{role}.shape", *shape)
+        return self.emit(site, "Expand", self.scalar(value), sizes, part=role)
+
     def scalar(self, value: float) -> str:
         """The initialiser of a number, one for all nodes."""
         if value not in self._scalars:
             self._scalars[value] = self.tensor(f"scalar.{value:g}", np.array(value, "<f4"))
         return self._scalars[value]
-
-
-def _prefix(site: Site) -> str:
-    return site.name.partition(".")[0]
 
 
 def _value_names(graph: ComputationGraph) -> list[str]:
@@ -121,187 +161,16 @@ def _value_names(graph: ComputationGraph) -> list[str]:
     return names
 
 
-# one writer for each operator that is more than a name
+Write = Callable[[Writer, Site], object]
+WRITERS: dict[Op, Write] = {Op.INPUT: lambda _writer, _site: None}
+"""What writes each operator, where `ONNX_UNARY` does not say it all."""
 
-_WRITERS: dict[Op, Callable[[Writer, Site], object]] = {Op.INPUT: lambda _writer, _site: None}
 
+def writes(*ops: Op) -> Callable[[Write], Write]:
+    """Registers the function that writes these operators."""
 
-def _writes(*ops: Op) -> Callable[[Callable[[Writer, Site], object]], None]:
-    def register(function: Callable[[Writer, Site], object]) -> None:
-        _WRITERS.update(dict.fromkeys(ops, function))
+    def register(write: Write) -> Write:
+        WRITERS.update(dict.fromkeys(ops, write))
+        return write
 
     return register
-
-
-@_writes(Op.OUTPUT)
-def _output(w: Writer, site: Site) -> None:
-    # An input, or a value that has the name of another output already, needs a second name.
-    if site.inputs[0] != site.output:
-        w.emit(site, "Identity", *site.inputs)
-
-
-@_writes(Op.CONV)
-def _conv(w: Writer, site: Site) -> None:
-    node = site.node
-    channels = node.out_shape[0]
-    weights = [w.learned(site, "weight", (channels, node.in_shape[0] // node.groups, *node.kernel))]
-    if node.bias:
-        weights.append(w.learned(site, "bias", (channels,)))
-    window: dict[str, Any] = {"dilations": node.dilation, "group": node.groups, **_window(node)}
-    w.emit(site, "Conv", *site.inputs, *weights, **window)
-
-
-def _window(node: Node) -> dict[str, Any]:
-    return {"kernel_shape": node.kernel, "strides": node.stride, "pads": node.padding}
-
-
-@_writes(Op.LINEAR)
-def _linear(w: Writer, site: Site) -> None:
-    node = site.node
-    features = node.out_shape[-1]
-    shape = (features, node.in_shape[-1])
-    bias = [w.learned(site, "bias", (features,))] if node.bias else []
-    if len(node.in_shape) == 1:
-        weight = w.learned(site, "weight", shape)
-        w.emit(site, "Gemm", *site.inputs, weight, *bias, transB=1)
-        return
-    weight = w.tensor(f"{_prefix(site)}.weight.T", w.weight(site, "weight", shape).T)
-    part = "matmul" if bias else ""
-    product = w.emit(site, "MatMul", *site.inputs, weight, part=part)
-    if bias:
-        w.emit(site, "Add", product, *bias)
-
-
-@_writes(Op.BATCH_NORM)
-def _batch_norm(w: Writer, site: Site) -> None:
-    shape = site.node.in_shape[:1]
-    roles = ("weight", "bias", "running_mean", "running_var")
-    weights = [w.learned(site, role, shape) for role in roles]
-    w.emit(site, "BatchNormalization", *site.inputs, *weights, epsilon=EPSILON)
-
-
-@_writes(Op.LAYER_NORM)
-def _layer_norm(w: Writer, site: Site) -> None:
-    weights = [w.learned(site, role, site.node.in_shape[-1:]) for role in ("weight", "bias")]
-    w.emit(site, "LayerNormalization", *site.inputs, *weights, axis=-1, epsilon=EPSILON)
-
-
-@_writes(Op.POSITION)
-def _position(w: Writer, site: Site) -> None:
-    array = w.weight(site, "weight", site.node.in_shape)
-    # The leading axis tells a position from a bias.
-    w.emit(site, "Add", *site.inputs, w.tensor(f"{_prefix(site)}.weight", array[None]))
-
-
-@_writes(Op.RELU6)
-def _relu6(w: Writer, site: Site) -> None:
-    w.emit(site, "Clip", *site.inputs, w.scalar(0), w.scalar(6))
-
-
-@_writes(Op.SILU)
-def _silu(w: Writer, site: Site) -> None:
-    gate = w.emit(site, "Sigmoid", *site.inputs, part="sigmoid")
-    w.emit(site, "Mul", *site.inputs, gate)
-
-
-@_writes(Op.HARD_SIGMOID)
-def _hard_sigmoid(w: Writer, site: Site) -> None:
-    w.emit(site, "HardSigmoid", *site.inputs, alpha=1 / 6, beta=0.5)
-
-
-@_writes(Op.SOFTMAX)
-def _softmax(w: Writer, site: Site) -> None:
-    w.emit(site, "Softmax", *site.inputs, axis=-1)
-
-
-@_writes(Op.ZERO)
-def _zero(w: Writer, site: Site) -> None:
-    w.emit(site, "Mul", *site.inputs, w.scalar(0))
-
-
-@_writes(Op.ADD)
-def _add(w: Writer, site: Site) -> None:
-    terms = _aligned(w, site)
-    w.emit(site, "Add" if len(terms) == 2 else "Sum", *terms)
-
-
-@_writes(Op.MUL)
-def _mul(w: Writer, site: Site) -> None:
-    product, *factors = _aligned(w, site)
-    for rank, factor in enumerate(factors[:-1]):
-        product = w.emit(site, "Mul", product, factor, part=f"product_{rank}")
-    w.emit(site, "Mul", product, factors[-1])
-
-
-def _aligned(w: Writer, site: Site) -> list[str]:
-    """The node's inputs in one rank: else the batch of a smaller one would meet another axis."""
-    values = []
-    for rank, (value, shape) in enumerate(zip(site.inputs, site.in_shapes, strict=True)):
-        missing = len(site.node.out_shape) - len(shape)
-        if missing:
-            part = f"input_{rank}"
-            axes = w.ints(site, f"{part}.axes", *range(1, missing + 1))
-            value = w.emit(site, "Unsqueeze", value, axes, part=part)
-        values.append(value)
-    return values
-
-
-@_writes(Op.CONCAT)
-def _concat(w: Writer, site: Site) -> None:
-    w.emit(site, "Concat", *site.inputs, axis=site.node.attribute(0) + 1)
-
-
-@_writes(Op.MATMUL)
-def _matmul(w: Writer, site: Site) -> None:
-    w.emit(site, "MatMul", *site.inputs)
-
-
-@_writes(Op.ATTENTION)
-def _attention(w: Writer, site: Site) -> None:
-    heads = site.node.attribute(0)
-    w.emit(site, "Attention", *site.inputs, q_num_heads=heads, kv_num_heads=heads)
-
-
-@_writes(Op.MAX_POOL)
-def _max_pool(w: Writer, site: Site) -> None:
-    node = site.node
-    w.emit(site, "MaxPool", *site.inputs, ceil_mode=node.attribute(1), **_window(node))
-
-
-@_writes(Op.AVG_POOL)
-def _avg_pool(w: Writer, site: Site) -> None:
-    node = site.node
-    counts: dict[str, Any] = {
-        "count_include_pad": node.attribute(0),
-        "ceil_mode": node.attribute(1),
-    }
-    w.emit(site, "AveragePool", *site.inputs, **counts, **_window(node))
-
-
-@_writes(Op.MEAN)
-def _mean(w: Writer, site: Site) -> None:
-    w.emit(site, "ReduceMean", *site.inputs, w.ints(site, "axes", 1), keepdims=0)
-
-
-@_writes(Op.SLICE)
-def _slice(w: Writer, site: Site) -> None:
-    axis, start = site.node.attribute(0), site.node.attribute(1)
-    end = start + site.node.out_shape[axis]
-    bounds = [
-        w.ints(site, role, value)
-        for role, value in (("starts", start), ("ends", end), ("axes", axis + 1))
-    ]
-    w.emit(site, "Slice", *site.inputs, *bounds)
-
-
-@_writes(Op.RESHAPE)
-def _reshape(w: Writer, site: Site) -> None:
-    # 0 keeps the batch, whatever its size.
-    w.emit(site, "Reshape", *site.inputs, w.ints(site, "shape", 0, *site.node.out_shape))
-
-
-@_writes(Op.TRANSPOSE)
-def _transpose(w: Writer, site: Site) -> None:
-    node = site.node
-    permutation = [node.attribute(axis) + 1 for axis in range(len(node.in_shape))]
-    w.emit(site, "Transpose", *site.inputs, perm=[0, *permutation])

@@ -6,7 +6,7 @@ renumbered, and `VOCABULARY_VERSION` rises with every change.
 
 from enum import IntEnum
 
-VOCABULARY_VERSION = 1
+VOCABULARY_VERSION = 2
 
 
 class Op(IntEnum):
@@ -48,6 +48,59 @@ class Op(IntEnum):
     TRANSPOSE = 28
     IDENTITY = 29
     ZERO = 30  # a tensor of zeros of the input's shape: the `none` edge of cell spaces
+    # version 2, for networks of any origin
+    # with weights
+    CONV_TRANSPOSE = 31
+    EMBEDDING = 32  # rows of a learned table, chosen by the input
+    LSTM = 33  # one layer, one direction or both
+    GRU = 34
+    RNN = 35
+    GROUP_NORM = 36
+    INSTANCE_NORM = 37
+    RMS_NORM = 38
+    PRELU = 39
+    SCALE = 40  # times a constant: one number, or a learned tensor
+    SHIFT = 41  # plus a constant that POSITION does not describe
+    # activations
+    LEAKY_RELU = 42
+    ELU = 43  # with SELU and CELU
+    SOFTPLUS = 44
+    MISH = 45
+    CLIP = 46
+    # functions of one value
+    EXP = 47
+    LOG = 48
+    SQRT = 49  # with its reciprocal
+    POWER = 50  # also of two tensors
+    ABS = 51
+    ERF = 52
+    SINE = 53  # sine, cosine and the like
+    ROUND = 54  # rounding, sign and truth values: no gradient passes
+    NORMALIZE = 55  # divides by the length along an axis
+    LOCAL_NORM = 56  # local response normalisation
+    # joins
+    SUB = 57
+    DIV = 58
+    MAXIMUM = 59
+    MINIMUM = 60
+    COMPARE = 61  # comparison and logic
+    WHERE = 62  # (condition, one, other)
+    # reductions
+    GLOBAL_MAX_POOL = 63
+    REDUCE_MEAN = 64
+    REDUCE_SUM = 65
+    REDUCE_MAX = 66  # with minimum and product
+    CUMULATE = 67  # running sums and products
+    RANK = 68  # order: argmax, top-k, sort
+    # moving data
+    PAD = 69
+    RESIZE = 70
+    EXPAND = 71
+    GATHER = 72  # entries that computed or constant indices choose
+    SCATTER = 73  # writes entries into a tensor
+    SHUFFLE = 74  # the same values in other places of the same shape
+    SAMPLE = 75  # interpolates where a grid points
+    FOURIER = 76  # discrete Fourier transforms
 
     @property
     def label(self) -> str:
@@ -56,9 +109,24 @@ class Op(IntEnum):
 
 
 ACTIVATIONS = frozenset(
-    {Op.RELU, Op.RELU6, Op.SIGMOID, Op.TANH, Op.GELU, Op.SILU, Op.HARD_SWISH, Op.HARD_SIGMOID}
+    {
+        Op.RELU,
+        Op.RELU6,
+        Op.SIGMOID,
+        Op.TANH,
+        Op.GELU,
+        Op.SILU,
+        Op.HARD_SWISH,
+        Op.HARD_SIGMOID,
+        Op.LEAKY_RELU,
+        Op.ELU,
+        Op.SOFTPLUS,
+        Op.MISH,
+        Op.CLIP,
+    }
 )
-COMMUTATIVE = frozenset({Op.ADD, Op.MUL})
+"""Functions of one value that nothing is learned for; the fused form joins them to a producer."""
+COMMUTATIVE = frozenset({Op.ADD, Op.MUL, Op.MAXIMUM, Op.MINIMUM})
 """Joins whose inputs may be swapped without changing the network."""
 
 ONNX_UNARY = {
@@ -69,5 +137,15 @@ ONNX_UNARY = {
     Op.HARD_SWISH: "HardSwish",
     Op.IDENTITY: "Identity",
     Op.GLOBAL_AVG_POOL: "GlobalAveragePool",
+    Op.GLOBAL_MAX_POOL: "GlobalMaxPool",
+    Op.SOFTPLUS: "Softplus",
+    Op.MISH: "Mish",
+    Op.EXP: "Exp",
+    Op.LOG: "Log",
+    Op.ABS: "Abs",
+    Op.ERF: "Erf",
 }
 """Operators that are one ONNX operator with no attribute, in both directions."""
+
+GATES = {Op.LSTM: 4, Op.GRU: 3, Op.RNN: 1}
+"""Products with the input that each step of a recurrent layer takes."""

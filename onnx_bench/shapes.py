@@ -4,13 +4,16 @@ Pure, cached functions. Each says in an error what did not fit. Parameter counts
 ones: weights, biases, and the scale and shift of normalisations (running statistics are not).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+from onnx_bench import rows
 from onnx_bench.errors import GraphError
 from onnx_bench.graph import MAX_RANK, Node, Shape
-from onnx_bench.operators import Op
+from onnx_bench.operators import COMMUTATIVE, GATES, Op
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int, int, int] | None
@@ -33,6 +36,15 @@ def row(node: Node) -> Row:
             f"expected 1 to {MAX_RANK} axes of at least 1"
         )
     return Row(node.encode(), shape)
+
+
+@contextmanager
+def _labelled(op: Op) -> Iterator[None]:
+    """Lets an error say which operator it is about."""
+    try:
+        yield
+    except GraphError as error:
+        raise GraphError(f"{op.label}: {error}") from None
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -95,12 +107,80 @@ def conv(
     bias: bool,
 ) -> Row:
     node = _window(Op.CONV, in_shape, channels, kernel, stride, padding, dilation, False)
-    if groups < 1 or in_shape[0] % groups or channels % groups:
-        raise GraphError(
-            f"conv: {groups} groups do not divide {in_shape[0]} and {channels} channels"
-        )
-    weights = channels * (in_shape[0] // groups) * prod(node.kernel) + bias * channels
+    weights = _conv_weights(in_shape[0], channels, prod(node.kernel), groups, bias)
     return row(node._replace(groups=groups, bias=bias, parameters=weights))
+
+
+@_rule
+def conv1d(
+    in_shape: Shape,
+    channels: int,
+    kernel: int,
+    stride: int,
+    padding: int | tuple[int, int] | None,
+    dilation: int,
+    groups: int,
+    bias: bool,
+) -> Row:
+    if len(in_shape) != 2:
+        raise GraphError(f"conv1d needs a line (C, T), got shape {in_shape}")
+    sides: Padding = None
+    if padding is not None:
+        before, after = pair(padding)
+        sides = (before, 0, after, 0)
+    image, line = (*in_shape, 1), (kernel, 1)
+    node = _window(Op.CONV, image, channels, line, (stride, 1), sides, (dilation, 1), False)
+    weights = _conv_weights(in_shape[0], channels, kernel, groups, bias)
+    return row(
+        node._replace(
+            in_shape=in_shape,
+            out_shape=node.out_shape[:2],
+            kernel=(kernel, 0),
+            stride=(stride, 0),
+            dilation=(dilation, 0),
+            groups=groups,
+            bias=bias,
+            parameters=weights,
+        )
+    )
+
+
+@_rule
+def conv_transpose(
+    in_shape: Shape,
+    channels: int,
+    kernel: Pair,
+    stride: Pair,
+    padding: int | tuple[int, int, int, int],
+    output_padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: bool,
+) -> Row:
+    inputs, *size = _image(Op.CONV_TRANSPOSE, in_shape)
+    k, s, d, added = pair(kernel), pair(stride), pair(dilation), pair(output_padding)
+    pads = padding if isinstance(padding, tuple) else (padding,) * 4
+    if min(*k, *s, *d) < 1 or min(*pads, *added) < 0:
+        raise GraphError(
+            f"conv_transpose: kernel {k}, stride {s} and dilation {d} must be 1 or more, padding "
+            f"{pads} and output padding {added} 0 or more"
+        )
+    out = [
+        (length - 1) * s[i] + d[i] * (k[i] - 1) + 1 + added[i] - pads[i] - pads[i + 2]
+        for i, length in enumerate(size)
+    ]
+    weights = _conv_weights(channels, inputs, prod(k), groups, False) + bias * channels
+    node = Node(Op.CONV_TRANSPOSE, in_shape, (channels, *out), k, s, d, pads, groups, bias, weights)
+    finished = row(node)
+    with _labelled(Op.CONV_TRANSPOSE):
+        rows.output_padding(node)
+    return finished
+
+
+def _conv_weights(inputs: int, channels: int, window: int, groups: int, bias: bool) -> int:
+    if groups < 1 or inputs % groups or channels % groups:
+        raise GraphError(f"conv: {groups} groups do not divide {inputs} and {channels} channels")
+    return channels * (inputs // groups) * window + bias * channels
 
 
 @_rule
@@ -120,6 +200,63 @@ def norm(op: Op, shape: Shape) -> Row:
 
 
 @_rule
+def group_norm(shape: Shape, groups: int) -> Row:
+    if not shape or groups < 1 or shape[0] % groups:
+        raise GraphError(f"group_norm: {groups} groups do not divide the channels of {shape}")
+    return row(Node(Op.GROUP_NORM, shape, shape, groups=groups, parameters=2 * shape[0]))
+
+
+@_rule
+def instance_norm(shape: Shape) -> Row:
+    if len(shape) < 2:
+        raise GraphError(f"instance_norm needs channels and space (C, ...), got shape {shape}")
+    return row(Node(Op.INSTANCE_NORM, shape, shape, parameters=2 * shape[0]))
+
+
+@_rule
+def rms_norm(shape: Shape) -> Row:
+    if not shape:
+        raise GraphError("rms_norm needs at least one axis, got a scalar")
+    return row(Node(Op.RMS_NORM, shape, shape, parameters=shape[-1]))
+
+
+@_rule
+def prelu(shape: Shape, per_channel: bool) -> Row:
+    slopes = shape[0] if per_channel and shape else 1
+    return row(Node(Op.PRELU, shape, shape, parameters=slopes))
+
+
+@_rule
+def constant(op: Op, shape: Shape, size: int) -> Row:
+    learned = size if size > 1 else 0
+    node = Node(op, shape, shape, parameters=learned, attributes=(size,))
+    with _labelled(op):
+        rows.constant_shape(node)
+    return row(node)
+
+
+@_rule
+def embedding(in_shape: Shape, entries: int, features: int) -> Row:
+    if entries < 1:
+        raise GraphError(f"embedding: its table has {entries} rows, expected 1 or more")
+    out = (*in_shape, features)
+    node = Node(Op.EMBEDDING, in_shape, out, parameters=entries * features, attributes=(entries,))
+    return row(node)
+
+
+@_rule
+def recurrent(op: Op, in_shape: Shape, hidden: int, directions: int, bias: bool) -> Row:
+    if len(in_shape) != 2 or hidden < 1:
+        raise GraphError(f"{op.label} needs (T, C) and 1 or more values, got {in_shape}, {hidden}")
+    steps, width = in_shape
+    # Torch keeps two biases for each gate.
+    weights = GATES[op] * hidden * directions * (width + hidden + 2 * bias)
+    out = (steps, directions * hidden)
+    kept = (hidden, directions)
+    return row(Node(op, in_shape, out, bias=bias, parameters=weights, attributes=kept))
+
+
+@_rule
 def position(shape: Shape) -> Row:
     return row(Node(Op.POSITION, shape, shape, parameters=prod(shape)))
 
@@ -136,8 +273,9 @@ def broadcast(op: Op, in_shapes: tuple[Shape, ...]) -> Row:
     out = tuple(max(axis) for axis in zip(*aligned, strict=True))
     if any(d not in (1, o) for s in aligned for d, o in zip(s, out, strict=True)):
         raise GraphError(f"{op.label}: shapes {list(in_shapes)} neither agree nor broadcast")
-    # The largest input stands for all, so that swapped inputs give the same row.
-    return row(Node(op, max(in_shapes, key=lambda s: (len(s), s)), out))
+    # The largest input stands for all that may be swapped, so that this gives the same row.
+    first = max(in_shapes, key=lambda s: (len(s), s)) if op in COMMUTATIVE else in_shapes[0]
+    return row(Node(op, first, out))
 
 
 @_rule
@@ -184,9 +322,9 @@ def pool(
 
 
 @_rule
-def global_avg_pool(in_shape: Shape) -> Row:
-    channels = _image(Op.GLOBAL_AVG_POOL, in_shape)[0]
-    return row(Node(Op.GLOBAL_AVG_POOL, in_shape, (channels, 1, 1)))
+def global_pool(op: Op, in_shape: Shape) -> Row:
+    channels = _image(op, in_shape)[0]
+    return row(Node(op, in_shape, (channels, 1, 1)))
 
 
 @_rule
@@ -197,13 +335,56 @@ def mean(in_shape: Shape) -> Row:
 
 
 @_rule
-def cut(in_shape: Shape, axis: int, start: int, length: int) -> Row:
-    if not 0 <= axis < len(in_shape) or start < 0 or start + length > in_shape[axis]:
+def reduce(op: Op, in_shape: Shape, axes: Shape, keep: bool) -> Row:
+    if not axes or not all(0 <= axis < len(in_shape) for axis in axes):
+        raise GraphError(f"{op.label}: axes {axes} are not those of {in_shape}")
+    wide = tuple(1 if i in axes else size for i, size in enumerate(in_shape))
+    out = wide if keep else tuple(size for i, size in enumerate(in_shape) if i not in axes)
+    node = Node(op, in_shape, out)
+    with _labelled(op):
+        found = rows.reduced_axes(node)
+    if {i for i in found if in_shape[i] > 1} != {i for i in axes if in_shape[i] > 1}:
+        raise GraphError(f"{op.label}: the shapes {in_shape} and {out} tell other axes than {axes}")
+    return row(node)
+
+
+@_rule
+def pad(in_shape: Shape, shape: Shape) -> Row:
+    node = Node(Op.PAD, in_shape, shape)
+    with _labelled(Op.PAD):
+        rows.added(node)
+    return row(node)
+
+
+@_rule
+def resize(in_shape: Shape, size: Shape) -> Row:
+    node = Node(Op.RESIZE, in_shape, (*in_shape[:1], *size))
+    with _labelled(Op.RESIZE):
+        rows.resized(node)
+    return row(node)
+
+
+@_rule
+def expand(in_shape: Shape, shape: Shape) -> Row:
+    node = Node(Op.EXPAND, in_shape, shape)
+    with _labelled(Op.EXPAND):
+        rows.tiles(node)
+    return row(node)
+
+
+@_rule
+def cut(in_shape: Shape, axis: int, start: int, length: int, step: int = 1) -> Row:
+    last = start + step * (length - 1)
+    inside = (
+        0 <= axis < len(in_shape) and 0 <= min(start, last) <= max(start, last) < in_shape[axis]
+    )
+    if not inside or step == 0:
         raise GraphError(
-            f"slice: entries {start} to {start + length} of axis {axis} are outside {in_shape}"
+            f"slice: entries {start} to {last + step} of axis {axis} are outside {in_shape}"
         )
     out = (*in_shape[:axis], length, *in_shape[axis + 1 :])
-    return row(Node(Op.SLICE, in_shape, out, attributes=(axis, start)))
+    kept = (axis, start) if step == 1 else (axis, start, step)
+    return row(Node(Op.SLICE, in_shape, out, attributes=kept))
 
 
 @_rule

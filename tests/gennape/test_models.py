@@ -228,7 +228,7 @@ def test_every_encoder_overfits_a_dozen_networks(
     targets = torch.from_numpy((labels[:12] - scale.mean) / scale.std).float()
     model.eval()  # dropout would keep the loss from vanishing
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(400):
+    for _ in range(800):
         loss = torch.nn.functional.mse_loss(model(few), targets)
         optimizer.zero_grad()
         loss.backward()

@@ -1,4 +1,4 @@
-"""Random valid networks for hypothesis: small, over every operator of the vocabulary.
+"""Random valid networks for hypothesis: small, over every operator whose row says how it runs.
 
 A network grows step by step: `graphs` takes a value that is there and applies an operator that fits
 its rank. Some values stay unread in the end, as happens in real files.
@@ -10,6 +10,7 @@ from math import prod
 from hypothesis import strategies as st
 
 from onnx_bench.builder import GraphBuilder
+from onnx_bench.errors import GraphError
 from onnx_bench.graph import ComputationGraph, Shape
 from onnx_bench.operators import ACTIVATIONS, Op
 
@@ -17,7 +18,12 @@ Draw = st.DrawFn
 Step = Callable[[Draw, GraphBuilder, int], int]
 """Adds an operator, or a small block, behind a node; returns its result."""
 Sides = tuple[int, int, int, int]
-UNARY = (*sorted(ACTIVATIONS), Op.IDENTITY, Op.ZERO)
+UNARY = (*sorted(ACTIVATIONS), Op.IDENTITY, Op.ZERO, Op.ABS, Op.ERF)
+BOUNDED = (Op.LOG, Op.SQRT, Op.SINE)
+"""Operators that amplify rounding, or are not defined, far from 1."""
+REDUCTIONS = (Op.REDUCE_MEAN, Op.REDUCE_SUM, Op.REDUCE_MAX)
+MOST_VALUES = 500
+"""Larger values do not grow further."""
 
 
 @st.composite
@@ -52,17 +58,21 @@ def _shapes() -> st.SearchStrategy[Shape]:
 
 
 def _steps(shape: Shape, mixed_ranks: bool) -> list[Step]:
-    steps: list[Step] = [_unary, _join, _position, _reshape]
+    steps: list[Step] = [_unary, _bounded, _join, _quotient, _position, _constant, _reshape]
     if shape:
-        steps += [_linear, _norm, _softmax, _slice, _transpose, _concat]
+        steps += [_linear, _norm, _prelu, _along_last, _reduce, _slice, _transpose, _concat]
     if shape and mixed_ranks:
         steps.append(_broadcast)
+    if prod(shape) <= MOST_VALUES and len(shape) < 6:
+        steps += [_expand, _pad, _embedding]
     if len(shape) >= 2:
         steps.append(_matmul)
     if len(shape) == 2:
-        steps += [_attention, _mean]
+        steps += [_attention, _mean, _recurrent, _recurrent, _conv_of_line]
     if len(shape) == 3:
         steps += [_conv, _conv, _max_pool, _avg_pool, _squeeze_excitation]
+    if len(shape) == 3 and prod(shape) <= MOST_VALUES:
+        steps += [_conv_transpose, _resize]
     return steps
 
 
@@ -70,16 +80,46 @@ def _unary(draw: Draw, g: GraphBuilder, x: int) -> int:
     return g.unary(draw(st.sampled_from(UNARY)), x)
 
 
+def _near_one(g: GraphBuilder, x: int) -> int:
+    """Values between 1 and e."""
+    return g.unary(Op.EXP, g.sigmoid(x))
+
+
+def _bounded(draw: Draw, g: GraphBuilder, x: int) -> int:
+    return g.unary(draw(st.sampled_from(BOUNDED)), _near_one(g, x))
+
+
+def _quotient(_: Draw, g: GraphBuilder, x: int) -> int:
+    return g.div(x, _near_one(g, x))
+
+
 def _position(_: Draw, g: GraphBuilder, x: int) -> int:
     return g.position(x)
 
 
-def _softmax(_: Draw, g: GraphBuilder, x: int) -> int:
-    return g.unary(Op.SOFTMAX, x)
+def _constant(draw: Draw, g: GraphBuilder, x: int) -> int:
+    shape = g.shape(x)
+    sizes = (1, *shape[-1:], *shape[:1], prod(shape))
+    return draw(st.sampled_from((g.scale, g.shift)))(x, draw(st.sampled_from(sizes)))
+
+
+def _along_last(draw: Draw, g: GraphBuilder, x: int) -> int:
+    op = draw(st.sampled_from((Op.SOFTMAX, Op.CUMULATE, Op.NORMALIZE)))
+    return g.unary(op, _near_one(g, x) if op == Op.NORMALIZE else x)
 
 
 def _norm(draw: Draw, g: GraphBuilder, x: int) -> int:
-    return g.batch_norm(x) if draw(st.booleans()) else g.layer_norm(x)
+    shape = g.shape(x)
+    norms: list[Callable[[int], int]] = [g.batch_norm, g.layer_norm, g.rms_norm]
+    if len(shape) > 1:
+        norms.append(g.instance_norm)
+    groups = draw(st.sampled_from([d for d in range(1, shape[0] + 1) if shape[0] % d == 0]))
+    norms.append(lambda y: g.group_norm(y, groups))
+    return draw(st.sampled_from(norms))(x)
+
+
+def _prelu(draw: Draw, g: GraphBuilder, x: int) -> int:
+    return g.prelu(x, draw(st.booleans()))
 
 
 def _linear(draw: Draw, g: GraphBuilder, x: int) -> int:
@@ -87,10 +127,15 @@ def _linear(draw: Draw, g: GraphBuilder, x: int) -> int:
 
 
 def _join(draw: Draw, g: GraphBuilder, x: int) -> int:
-    """Sum or product of two to four values of one shape."""
+    """Sum, product, extreme or difference of two to four values of one shape."""
     alike = [y for y in range(len(g)) if g.shape(y) == g.shape(x)]
     others = draw(st.lists(st.sampled_from(alike), min_size=1, max_size=3))
-    return draw(st.sampled_from((g.add, g.mul)))(x, *others)
+    return _joined(draw, g, x, *others)
+
+
+def _joined(draw: Draw, g: GraphBuilder, *xs: int) -> int:
+    join = draw(st.sampled_from((g.add, g.mul, g.maximum, g.minimum, g.sub)))
+    return join(*xs[:2]) if join == g.sub else join(*xs)
 
 
 def _broadcast(draw: Draw, g: GraphBuilder, x: int) -> int:
@@ -99,11 +144,12 @@ def _broadcast(draw: Draw, g: GraphBuilder, x: int) -> int:
     shape = tuple(draw(st.sampled_from((1, d))) for d in kept)
     y = g.input(*shape)
     terms = draw(st.permutations((x, y, y)[: draw(st.integers(2, 3))]))
-    return draw(st.sampled_from((g.add, g.mul)))(*terms)
+    return _joined(draw, g, *terms)
 
 
-def _squeeze_excitation(_: Draw, g: GraphBuilder, x: int) -> int:
-    return g.mul(x, g.sigmoid(g.global_avg_pool(x)))
+def _squeeze_excitation(draw: Draw, g: GraphBuilder, x: int) -> int:
+    pool = draw(st.sampled_from((g.global_avg_pool, g.global_max_pool)))
+    return g.mul(x, g.sigmoid(pool(x)))
 
 
 def _concat(draw: Draw, g: GraphBuilder, x: int) -> int:
@@ -122,6 +168,27 @@ def _attention(draw: Draw, g: GraphBuilder, x: int) -> int:
     key = g.slice(x, 0, draw(st.integers(1, g.shape(x)[0])))
     value = g.linear(key, heads * draw(st.integers(1, 4)))
     return g.attention(g.linear(x, width), g.linear(key, width), value, heads)
+
+
+def _recurrent(draw: Draw, g: GraphBuilder, x: int) -> int:
+    layer = draw(st.sampled_from((g.lstm, g.gru, g.rnn)))
+    return layer(x, draw(st.integers(1, 4)), draw(st.booleans()), draw(st.booleans()))
+
+
+def _embedding(draw: Draw, g: GraphBuilder, x: int) -> int:
+    """Of an input of its own, cut to -1 to 1: engines that round otherwise take the same rows."""
+    chosen = g.unary(Op.CLIP, g.input(*g.shape(x)))
+    return g.embedding(chosen, draw(st.integers(2, 5)), draw(st.integers(1, 4)))
+
+
+def _reduce(draw: Draw, g: GraphBuilder, x: int) -> int:
+    """Along one axis; of tokens the last one, for along the first it is the mean of tokens."""
+    rank, op = len(g.shape(x)), draw(st.sampled_from(REDUCTIONS))
+    axis = draw(st.integers(int(rank == 2), rank - 1))
+    try:
+        return g.reduce(op, x, axis, keep=draw(st.booleans()))
+    except GraphError:  # a shape that tells another axis
+        return g.reduce(op, x, axis, keep=True)
 
 
 def _mean(_: Draw, g: GraphBuilder, x: int) -> int:
@@ -144,8 +211,25 @@ def _transpose(draw: Draw, g: GraphBuilder, x: int) -> int:
 def _slice(draw: Draw, g: GraphBuilder, x: int) -> int:
     axis = draw(st.integers(0, len(g.shape(x)) - 1))
     size = g.shape(x)[axis]
-    start = draw(st.integers(0, size - 1))
-    return g.slice(x, start, draw(st.integers(1, size - start)), axis)
+    start, step = draw(st.integers(0, size - 1)), draw(st.sampled_from((1, 1, 2, -1, -2)))
+    rest = size - 1 - start if step > 0 else start
+    return g.slice(x, start, draw(st.integers(1, rest // abs(step) + 1)), axis, step)
+
+
+def _pad(draw: Draw, g: GraphBuilder, x: int) -> int:
+    return g.pad(x, *(size + draw(st.integers(0, 2)) for size in g.shape(x)))
+
+
+def _expand(draw: Draw, g: GraphBuilder, x: int) -> int:
+    """Copies along every axis, and perhaps along a new one."""
+    shape = tuple(size * draw(st.sampled_from((1, 1, 2))) for size in g.shape(x))
+    return g.expand(x, *[2][: draw(st.integers(0, 1))], *shape)
+
+
+def _resize(draw: Draw, g: GraphBuilder, x: int) -> int:
+    """By whole factors, where engines cannot round otherwise."""
+    _, height, width = g.shape(x)
+    return g.resize(x, height * draw(st.integers(1, 3)), width * draw(st.integers(1, 3)))
 
 
 def _window(draw: Draw, shape: Shape, most: int) -> tuple[tuple[int, int], Sides]:
@@ -167,6 +251,22 @@ def _conv(draw: Draw, g: GraphBuilder, x: int) -> int:
     dilation = draw(st.integers(1, 2 if fits else 1))
     features, bias = groups * draw(st.integers(1, 3)), draw(st.booleans())
     return g.conv(x, features, kernel, _stride(draw), padding, dilation, groups, bias)
+
+
+def _conv_of_line(draw: Draw, g: GraphBuilder, x: int) -> int:
+    length = g.shape(x)[1]
+    kernel = draw(st.integers(1, min(3, length)))
+    padding = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+    features, bias = draw(st.integers(1, 4)), draw(st.booleans())
+    return g.conv1d(x, features, kernel, draw(st.integers(1, 3)), padding, bias=bias)
+
+
+def _conv_transpose(draw: Draw, g: GraphBuilder, x: int) -> int:
+    kernel, stride = draw(st.integers(2, 3)), _stride(draw)
+    added = tuple(draw(st.integers(0, step - 1)) for step in stride)
+    top, left = (draw(st.integers(0, 1)) for _ in range(2))
+    settings = (kernel, stride, (top, left, 0, 0), (added[0], added[1]))
+    return g.conv_transpose(x, draw(st.integers(1, 3)), *settings, bias=draw(st.booleans()))
 
 
 def _max_pool(draw: Draw, g: GraphBuilder, x: int) -> int:

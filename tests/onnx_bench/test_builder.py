@@ -143,7 +143,7 @@ def test_joins_broadcast_as_torch_does(shape: list[int], data: st.DataObject) ->
         expected = None
     g = GraphBuilder()
     values = [g.input(*s) for s in together]
-    for join in (g.add, g.mul):
+    for join in (g.add, g.mul, g.maximum, g.minimum):
         try:
             got = g.shape(join(*values))
         except GraphError:
@@ -171,6 +171,33 @@ def test_joins_broadcast_as_torch_does(shape: list[int], data: st.DataObject) ->
         (lambda g: g.flatten(g.input()), (1,)),
         (lambda g: g.transpose(g.input(6, 4, 2), 2, 0, 1), (2, 6, 4)),
         (lambda g: g.unknown((9, 9), g.input(3)), (9, 9)),
+        (lambda g: g.conv1d(g.input(4, 9), 6, 3), (6, 9)),
+        (lambda g: g.conv1d(g.input(4, 9), 6, 4, 2, (1, 2)), (6, 5)),
+        (lambda g: g.conv_transpose(g.input(4, 5, 6), 2, 2, 2), (2, 10, 12)),
+        (lambda g: g.group_norm(g.input(6, 4), 3), (6, 4)),
+        (lambda g: g.instance_norm(g.input(6, 4)), (6, 4)),
+        (lambda g: g.rms_norm(g.input(6, 4)), (6, 4)),
+        (lambda g: g.prelu(g.input(6, 4)), (6, 4)),
+        (lambda g: g.scale(g.input(6, 4), 4), (6, 4)),
+        (lambda g: g.shift(g.input(6, 4), 24), (6, 4)),
+        (lambda g: g.embedding(g.input(7), 100, 3), (7, 3)),
+        (lambda g: g.lstm(g.input(7, 3), 5), (7, 5)),
+        (lambda g: g.gru(g.input(7, 3), 5, bidirectional=True), (7, 10)),
+        (lambda g: g.rnn(g.input(7, 3), 5), (7, 5)),
+        (lambda g: g.sub(g.input(3), g.input(2, 3)), (2, 3)),
+        (lambda g: g.div(g.input(2, 3), g.input(1, 3)), (2, 3)),
+        (lambda g: g.maximum(g.input(2, 3), g.input(3), g.input(2, 1)), (2, 3)),
+        (lambda g: g.minimum(g.input(2, 3), g.input(3)), (2, 3)),
+        (lambda g: g.global_max_pool(g.input(4, 5, 6)), (4, 1, 1)),
+        (lambda g: g.reduce(Op.REDUCE_MEAN, g.input(4, 5, 6), 0, 2), (5,)),
+        (lambda g: g.reduce(Op.REDUCE_SUM, g.input(4, 5, 6), 1, keep=True), (4, 1, 6)),
+        (lambda g: g.reduce(Op.REDUCE_MAX, g.input(4, 1), 1), (4,)),
+        (lambda g: g.slice(g.input(6, 4), 1, 3, step=2), (3, 4)),
+        (lambda g: g.slice(g.input(6, 4), 5, 6, step=-1), (6, 4)),
+        (lambda g: g.pad(g.input(6, 4), 6, 7), (6, 7)),
+        (lambda g: g.resize(g.input(3, 4, 5), 8, 2), (3, 8, 2)),
+        (lambda g: g.expand(g.input(1, 4), 5, 6, 4), (5, 6, 4)),
+        (lambda g: g.expand(g.input(2, 4), 4, 4), (4, 4)),
     ],
 )
 def test_shape_rules(block: Callable[[GraphBuilder], int], shape: Shape) -> None:
@@ -178,7 +205,7 @@ def test_shape_rules(block: Callable[[GraphBuilder], int], shape: Shape) -> None
     assert g.shape(block(g)) == shape
 
 
-@pytest.mark.parametrize("method", ["add", "mul", "concat"])
+@pytest.mark.parametrize("method", ["add", "mul", "maximum", "concat"])
 def test_a_join_of_one_tensor_adds_no_node(method: str) -> None:
     g = GraphBuilder()
     x = g.input(3)
@@ -233,11 +260,42 @@ def test_a_join_of_one_tensor_adds_no_node(method: str) -> None:
         (lambda g: g.slice(g.input(4), 0, 1, axis=1), "slice"),
         (lambda g: g.reshape(g.input(4), 5), "reshape"),
         (lambda g: g.reshape(g.input(4), -2, -2), "reshape"),
-        (lambda g: g.reshape(g.input(4), 1, 1, 1, 1, 1, 4), "reshape .* 5 axes"),
+        (lambda g: g.reshape(g.input(4), *[1] * 8, 4), "reshape .* 8 axes"),
         (lambda g: g.transpose(g.input(4, 5), 0, 0), "transpose"),
         (lambda g: g.transpose(g.input(4, 5), 0), "transpose"),
         (lambda g: g.input(4, 0), "input .* at least 1"),
-        (lambda g: g.input(1, 1, 1, 1, 1, 1), "input .* 5 axes"),
+        (lambda g: g.input(*[1] * 9), "input .* 8 axes"),
+        (lambda g: g.conv1d(g.input(4, 5, 6), 4), r"conv1d needs a line .*\(4, 5, 6\)"),
+        (lambda g: g.conv1d(g.input(4, 5), 4, 7, padding=0), "conv .* at least 1"),
+        (lambda g: g.conv_transpose(g.input(4, 5), 4, 2), "conv_transpose needs an image"),
+        (lambda g: g.conv_transpose(g.input(4, 5, 5), 4, 2, 0), "stride .* must be 1 or more"),
+        (lambda g: g.conv_transpose(g.input(4, 5, 5), 4, 2, 2, 0, 2), "conv_transpose: .*lead"),
+        (lambda g: g.conv_transpose(g.input(4, 5, 5), 3, 2, groups=2), "2 groups do not divide"),
+        (
+            lambda g: g.conv_transpose(g.input(4, 1, 1), 4, 2, padding=1),
+            "conv_transpose .* least 1",
+        ),
+        (lambda g: g.group_norm(g.input(6, 4), 4), "group_norm: 4 groups do not divide"),
+        (lambda g: g.instance_norm(g.input(6)), "instance_norm needs channels and space"),
+        (lambda g: g.rms_norm(g.input()), "rms_norm needs at least one axis"),
+        (lambda g: g.scale(g.input(3, 4, 5), 20), "scale: its constant has 20 values"),
+        (lambda g: g.shift(g.input(3), 0), "shift: its constant has 0 values"),
+        (lambda g: g.embedding(g.input(3), 0, 4), "embedding: its table has 0 rows"),
+        (lambda g: g.embedding(g.input(3), 4, 0), "embedding .* at least 1"),
+        (lambda g: g.lstm(g.input(3), 4), r"lstm needs \(T, C\)"),
+        (lambda g: g.gru(g.input(3, 4), 0), "gru needs"),
+        (lambda g: g.sub(g.input(3), g.input(4)), "sub: .*broadcast"),
+        (lambda g: g.global_max_pool(g.input(4)), "global_max_pool needs an image"),
+        (lambda g: g.reduce(Op.REDUCE_SUM, g.input(4), 1), "reduce_sum: axes"),
+        (lambda g: g.reduce(Op.REDUCE_SUM, g.input(4)), "reduce_sum: axes"),
+        (lambda g: g.reduce(Op.REDUCE_SUM, g.input(4, 4, 2), 0), "reduce_sum: .*do not tell"),
+        (lambda g: g.slice(g.input(4), 3, 3, step=-2), "slice: entries 3 to -3"),
+        (lambda g: g.slice(g.input(4), 0, 1, step=0), "slice"),
+        (lambda g: g.pad(g.input(4), 3), "pad: .*lead"),
+        (lambda g: g.pad(g.input(4), 4, 4), "pad: .*lead"),
+        (lambda g: g.resize(g.input(4), 3), "resize: "),
+        (lambda g: g.resize(g.input(4, 3, 3), 0, 3), "resize .* at least 1"),
+        (lambda g: g.expand(g.input(2, 4), 3, 4), "expand: copies"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_and_leave_the_builder_as_it_was(

@@ -447,7 +447,7 @@ def test_a_transpose_keeps_its_whole_permutation_even_where_it_ends_with_0(
     "node",
     [
         Node(Op.LINEAR, (1,), (1,), parameters=2**31),
-        Node(Op.SLICE, (1,), (1,), attributes=(0,) * 6),
+        Node(Op.SLICE, (1,), (1,), attributes=(0,) * 9),
         Node(Op.RELU, (1,) * (MAX_RANK + 1), (1,)),
         Node(Op.RESHAPE, (1,), (1,) * (MAX_RANK + 1)),
     ],

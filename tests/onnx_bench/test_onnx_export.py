@@ -1,6 +1,5 @@
 """The exported models are valid ONNX, run in onnxruntime, and compute what torch does."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,16 @@ import onnxruntime as ort
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from operator_cases import RUNNABLE, SILENT, single
 from strategies import graphs
 
-from onnx_bench import shapes
+from onnx_bench import rows, shapes
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.errors import GraphError
 from onnx_bench.families import FAMILIES, family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx, to_onnx
-from onnx_bench.operators import ACTIVATIONS, Op
+from onnx_bench.operators import Op
 from onnx_bench.torch_module import to_torch
 
 NETWORKS = 50
@@ -64,59 +64,6 @@ def assert_like_torch(graph: ComputationGraph, batch: int = 2) -> None:
         np.testing.assert_allclose(got, want.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
-def single(step: Callable[[GraphBuilder, int], int], *shape: int) -> ComputationGraph:
-    """The network of one input and one step."""
-    g = GraphBuilder()
-    g.output(step(g, g.input(*shape)))
-    return g.build()
-
-
-OPERATORS: dict[str, tuple[Op, ComputationGraph]] = {
-    "conv": (
-        Op.CONV,
-        single(lambda g, x: g.conv(x, 6, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2), 2, True), 4, 7, 6),
-    ),
-    "linear of a vector": (Op.LINEAR, single(lambda g, x: g.linear(x, 3, bias=False), 5)),
-    "linear of tokens": (Op.LINEAR, single(lambda g, x: g.linear(x, 3), 4, 5)),
-    "linear without bias": (Op.LINEAR, single(lambda g, x: g.linear(x, 3, bias=False), 4, 5)),
-    "batch_norm": (Op.BATCH_NORM, single(lambda g, x: g.batch_norm(x), 3, 4, 5)),
-    "layer_norm": (Op.LAYER_NORM, single(lambda g, x: g.layer_norm(x), 3, 4)),
-    "position": (Op.POSITION, single(lambda g, x: g.position(x), 3, 4)),
-    **{
-        op.label: (op, single(lambda g, x, op=op: g.unary(op, x), 3, 9))
-        for op in (*sorted(ACTIVATIONS), Op.SOFTMAX, Op.IDENTITY, Op.ZERO)
-    },
-    "add": (Op.ADD, single(lambda g, x: g.add(x, g.relu(x)), 3, 4)),
-    "add of three": (Op.ADD, single(lambda g, x: g.add(x, x, g.relu(x)), 3, 4)),
-    "mul": (Op.MUL, single(lambda g, x: g.mul(x, g.relu(x)), 3, 4)),
-    "mul of four": (Op.MUL, single(lambda g, x: g.mul(x, x, g.relu(x), x), 3, 4)),
-    "gate": (Op.MUL, single(lambda g, x: g.mul(g.global_avg_pool(x), x), 3, 4, 4)),
-    "concat": (Op.CONCAT, single(lambda g, x: g.concat(x, g.relu(x), axis=1), 3, 4, 2)),
-    "matmul": (Op.MATMUL, single(lambda g, x: g.matmul(x, g.transpose(x, 0, 2, 1)), 2, 3, 4)),
-    "attention": (
-        Op.ATTENTION,
-        single(lambda g, x: g.attention(x, g.slice(x, 1, 3), g.slice(x, 2, 3), 2), 5, 6),
-    ),
-    "attention of narrow values": (
-        Op.ATTENTION,
-        single(lambda g, x: g.attention(x, x, g.slice(x, 0, 2, axis=1), 2), 5, 6),
-    ),
-    "max_pool": (Op.MAX_POOL, single(lambda g, x: g.max_pool(x, 3, 2, (1, 0, 0, 1)), 2, 7, 8)),
-    "max_pool, ceil": (Op.MAX_POOL, single(lambda g, x: g.max_pool(x, 2, 2, 0, True), 2, 7, 8)),
-    "avg_pool": (Op.AVG_POOL, single(lambda g, x: g.avg_pool(x, 3, 2, 1), 2, 7, 8)),
-    "avg_pool, padding counted": (
-        Op.AVG_POOL,
-        single(lambda g, x: g.avg_pool(x, 3, 2, 1, True, True), 2, 6, 8),
-    ),
-    "avg_pool, ceil": (Op.AVG_POOL, single(lambda g, x: g.avg_pool(x, 2, 2, 0, True), 2, 7, 8)),
-    "global_avg_pool": (Op.GLOBAL_AVG_POOL, single(lambda g, x: g.global_avg_pool(x), 2, 3, 4)),
-    "mean": (Op.MEAN, single(lambda g, x: g.mean(x), 4, 5)),
-    "slice": (Op.SLICE, single(lambda g, x: g.slice(x, 1, 2, axis=1), 3, 5, 2)),
-    "reshape": (Op.RESHAPE, single(lambda g, x: g.reshape(x, 4, 3), 3, 2, 2)),
-    "transpose": (Op.TRANSPOSE, single(lambda g, x: g.transpose(x, 2, 1, 0), 3, 4, 5)),
-}
-
-
 @pytest.mark.parametrize("name", FAMILIES)
 def test_fifty_networks_of_each_family_are_valid_and_run(name: str) -> None:
     space, rng = family(name), np.random.default_rng(1)
@@ -137,16 +84,37 @@ def test_networks_of_each_family_compute_what_torch_does(name: str) -> None:
         assert_like_torch(space.build(space.sample(rng)))
 
 
-@pytest.mark.parametrize("case", OPERATORS)
+@pytest.mark.parametrize("case", RUNNABLE)
 def test_operator_computes_what_torch_does(case: str) -> None:
-    op, graph = OPERATORS[case]
+    op, graph = RUNNABLE[case]
     assert op in graph.ops
     assert_like_torch(graph, batch=3)
 
 
 def test_every_operator_is_compared_with_torch() -> None:
-    compared = {op for op, _ in OPERATORS.values()}
-    assert compared == set(Op) - {Op.UNKNOWN, Op.INPUT, Op.OUTPUT}
+    compared = {op for op, _ in RUNNABLE.values()}
+    assert compared == set(Op) - {*rows.SILENT, Op.INPUT, Op.OUTPUT}
+
+
+@pytest.mark.parametrize("case", RUNNABLE)
+def test_operator_runs_with_drawn_weights(case: str) -> None:
+    _, graph = RUNNABLE[case]
+    model = to_onnx(graph, seed=1)
+    assert model == to_onnx(graph, seed=1)
+    (result,) = run(model, *random_inputs(graph, batch=2))
+    assert result.shape == (2, *graph.node(graph.nodes_of(Op.OUTPUT)[0]).out_shape)
+    assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_a_row_that_does_not_say_enough_is_refused_by_both_engines(case: str) -> None:
+    graph, reason = SILENT[case]
+    (index,) = [i for i in range(len(graph)) if graph.ops[i] not in (Op.INPUT, Op.OUTPUT)]
+    where = rf"^n{index} \({graph.node(index).op.label}\) cannot be"
+    with pytest.raises(GraphError, match=f"{where} exported: .*{reason}"):
+        to_onnx(graph)
+    with pytest.raises(GraphError, match=f"{where} run: .*{reason}"):
+        to_torch(graph)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -392,10 +392,10 @@ def test_a_module_stays_the_same_between_calls() -> None:
 
 
 def parameters_that_matter(graph: ComputationGraph) -> set[str]:
-    """Layers whose value reaches an output other than through a ZERO."""
+    """Layers whose value reaches an output other than through a ZERO or the choice of a row."""
     needed = set(graph.nodes_of(Op.OUTPUT))
     for index in reversed(range(len(graph))):
-        if index in needed and graph.node(index).op != Op.ZERO:
+        if index in needed and graph.node(index).op not in (Op.ZERO, Op.EMBEDDING):
             needed |= set(graph.inputs_of(index))
     return {f"n{i}" for i in needed if graph.node(i).parameters}
 
