@@ -22,3 +22,7 @@ class ModelFileError(GennapeError):
 
 class LabelError(GennapeError):
     """A table of labels that lacks a column, a row or a number."""
+
+
+class ModuleError(GennapeError):
+    """A PyTorch module that cannot be recorded as a network."""

@@ -1,251 +1,363 @@
-"""How each ONNX operator is read: from a call to nodes of the graph.
+"""How ONNX operators that compute are read: from a call to steps of the trace.
 
-A handler looks at its call and places nodes, or leaves by `UncoveredError` (or an error of a shape
-rule) before it has placed one: the call then counts as unknown. Operators with weights and joins
-are here; those that only move data are in `onnx_moves.py`.
+A handler looks at its call and adds steps, or leaves by `UncoveredError` (or a ValueError of a
+shape rule) before it has added one: the call then counts as unknown. Operators with windows are in
+`onnx_windows.py`, those that only move data in `onnx_moves.py`.
 """
 
-from math import isclose
-from typing import Any
+from math import isclose, prod
 
-from onnx_bench import shapes
 from onnx_bench.graph import Shape
 from onnx_bench.onnx_model import Call
-from onnx_bench.onnx_replay import Replay, Results, UncoveredError, handles, require
-from onnx_bench.operators import ACTIVATIONS, ONNX_UNARY, Op
+from onnx_bench.onnx_replay import Replay, Results, UncoveredError, broadcast, handles, require
+from onnx_bench.operators import ONNX_UNARY, Op
+from onnx_bench.trace import Value, Weight
 
-PLAIN = {name: op for op, name in ONNX_UNARY.items() if op in ACTIVATIONS - {Op.SIGMOID}}
-JOINS = ("Add", "Sum", "Mul")
+# functions of one value
+
+_POOLS = (Op.GLOBAL_AVG_POOL, Op.GLOBAL_MAX_POOL)
+UNARY = {
+    **{name: op for op, name in ONNX_UNARY.items() if op not in (*_POOLS, Op.IDENTITY)},
+    "Swish": Op.SILU,
+    "LeakyRelu": Op.LEAKY_RELU,
+    "ThresholdedRelu": Op.LEAKY_RELU,
+    "Elu": Op.ELU,
+    "Selu": Op.ELU,
+    "Celu": Op.ELU,
+    "Softsign": Op.TANH,
+    "Sqrt": Op.SQRT,
+    "Sin": Op.SINE,
+    "Cos": Op.SINE,
+    "Tan": Op.SINE,
+    "Atan": Op.TANH,
+    "Floor": Op.ROUND,
+    "Ceil": Op.ROUND,
+    "Round": Op.ROUND,
+    "Sign": Op.ROUND,
+    "Not": Op.COMPARE,
+    "IsNaN": Op.COMPARE,
+    "IsInf": Op.COMPARE,
+    "LRN": Op.LOCAL_NORM,
+    "LpNormalization": Op.NORMALIZE,
+    "CumSum": Op.CUMULATE,
+    "com.microsoft.Gelu": Op.GELU,
+    "com.microsoft.FastGelu": Op.GELU,
+    "com.microsoft.QuickGelu": Op.GELU,
+}
 
 
-# activations
-
-
-@handles(*PLAIN)
-def _plain(net: Replay, call: Call) -> Results:
-    # The two approximations of GELU are one operator here.
-    return net.g.unary(PLAIN[call.operator], net.value(call))
-
-
-@handles("Sigmoid")
-def _sigmoid(net: Replay, call: Call) -> Results:
+@handles(*UNARY)
+def _unary(net: Replay, call: Call) -> Results:
     x = net.value(call)
-    product = net.follower(call, "Mul")
-    if product and set(product.inputs) == {call.inputs[0], call.outputs[0]}:
-        return {product.outputs[0]: net.g.unary(Op.SILU, x)}
-    return net.g.unary(Op.SIGMOID, x)
+    return net.add(UNARY[call.operator], [x], x.shape)
+
+
+@handles("Cast", "CastLike", "Dropout", "QuantizeLinear", "DequantizeLinear", "Bernoulli")
+@handles("DynamicQuantizeLinear", "com.microsoft.QuantizeLinear")
+@handles("com.microsoft.DequantizeLinear")
+def _same(net: Replay, call: Call) -> Results:
+    # Types and rounding are no part of a computation graph. Further outputs are masks and scales.
+    x = net.value(call)
+    mask = Value(x.shape, constant=True)
+    return [*net.add(Op.IDENTITY, [x], x.shape), mask, mask]
+
+
+@handles("Identity")
+def _identity(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    if x.constant and len(x.shape) == 1 and x.weights:
+        # An exporter shares vectors that are equal, as fresh biases are. They are not tied.
+        return Value(x.shape, True, frozenset({Weight(call.outputs[0], x.size)}), x.data)
+    return x if x.constant else net.add(Op.IDENTITY, [x], x.shape)
+
+
+@handles("Neg")
+def _negative(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    return net.add(Op.SCALE, [x], x.shape)
+
+
+@handles("Reciprocal")
+def _reciprocal(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    return net.add(Op.POWER, [x], x.shape, exponent=-1.0)
 
 
 @handles("Clip")
 def _clip(net: Replay, call: Call) -> Results:
-    low, high = (
-        call.number(name, float("nan")) if call.has(name) else net.scalar(call, position)
-        for position, name in ((1, "min"), (2, "max"))
-    )
-    require((low, high) == (0, 6))
-    return net.g.unary(Op.RELU6, net.value(call))
+    low, high = net.number(call, 1, "min"), net.number(call, 2, "max")
+    x = net.value(call)
+    if (low, high) == (0, None) or (low == 0 and high is not None and high > 1e30):
+        return net.add(Op.RELU, [x], x.shape)
+    op = Op.RELU6 if (low, high) == (0, 6) else Op.CLIP
+    return net.add(op, [x], x.shape, low=low, high=high)
 
 
 @handles("HardSigmoid")
 def _hard_sigmoid(net: Replay, call: Call) -> Results:
     slope, middle = call.number("alpha", 0.2), call.number("beta", 0.5)
-    require(isclose(slope, 1 / 6, rel_tol=1e-3) and middle == 0.5)
-    return net.g.unary(Op.HARD_SIGMOID, net.value(call))
+    x = net.value(call)
+    ours = isclose(slope, 1 / 6, rel_tol=1e-3) and middle == 0.5
+    return net.add(Op.HARD_SIGMOID if ours else Op.CLIP, [x], x.shape)
 
 
-@handles("Softmax")
+@handles("Softmax", "LogSoftmax")
 def _softmax(net: Replay, call: Call) -> Results:
-    axis = net.axis(call, call.integer("axis", -1 if net.model.opset >= 13 else 1))
-    require(axis == len(net.shape(call)) - 1)
-    return net.g.unary(Op.SOFTMAX, net.value(call))
+    x = net.value(call)
+    axis = net.axis(call, call.integer("axis", -1 if net.opset >= 13 else 1))
+    if net.opset < 13 and prod(x.shape[axis + 1 :]) > 1:
+        # Up to opset 12 it ran over all axes from this one on; exporters turned the axis to the end
+        # unless they meant that.
+        axis = len(x.shape) - 1
+    return net.add(Op.SOFTMAX, [x], x.shape, axis=axis)
 
 
 # operators with weights
 
 
-@handles("Conv")
-def _conv(net: Replay, call: Call) -> Results:
-    channels, in_channels, *kernel = net.weight(call, 1)
-    groups = call.integer("group", 1)
-    require(len(kernel) == 2 and in_channels * groups == net.shape(call)[0])
-    require(call.integers("kernel_shape", tuple(kernel)) == tuple(kernel))
-    bias = net.has(call, 2)
-    require(not bias or net.weight(call, 2) == (channels,))
-    size, stride, dilation, padding = _window(net, call, tuple(kernel))
-    x = net.value(call)
-    return net.g.conv(x, channels, size, stride, padding, dilation, groups, bias)
-
-
-Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int, int, int]]
-
-
-def _window(net: Replay, call: Call, kernel: Shape) -> Window:
-    """(kernel, stride, dilation, padding) of what slides over an image."""
-    shape = net.shape(call)
-    stride = call.integers("strides", (1, 1))
-    dilation = call.integers("dilations", (1, 1))
-    require(len(shape) == 3 and len(kernel) == len(stride) == len(dilation) == 2)
-    require(min(*stride, *kernel, *dilation) > 0)
-    padding = call.integers("pads", (0, 0, 0, 0))
-    automatic = call.text("auto_pad", "NOTSET")
-    if automatic == "VALID":
-        padding = (0, 0, 0, 0)
-    elif automatic != "NOTSET":
-        padding = _same(automatic, shape, kernel, stride, dilation)
-    require(len(padding) == 4 and min(padding) >= 0)
-    sizes: Any = (kernel, stride, dilation, padding)  # of the lengths just checked
-    window: Window = sizes
-    return window
-
-
-def _same(rule: str, shape: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Shape:
-    """The padding that makes the output the input's size by the stride, rounded up."""
-    before, after = [], []
-    for length, k, s, d in zip(shape[1:], kernel, stride, dilation, strict=True):
-        total = max((-(-length // s) - 1) * s + d * (k - 1) + 1 - length, 0)
-        before.append(total // 2 if rule == "SAME_UPPER" else total - total // 2)
-        after.append(total - before[-1])
-    return (*before, *after)
-
-
 @handles("Gemm")
 def _gemm(net: Replay, call: Call) -> Results:
-    rows, columns = net.weight(call, 1)
-    features, width = (rows, columns) if call.integer("transB", 0) else (columns, rows)
-    require(net.shape(call) == (width,) and not call.integer("transA", 0))
-    require(call.number("alpha", 1) == call.number("beta", 1) == 1)
-    bias = net.has(call, 2)
-    require(not bias or net.weight(call, 2) in ((features,), (1, features)))
-    return net.g.linear(net.value(call), features, bias)
+    x, weight = net.value(call), net.value(call, 1)
+    require(len(x.shape) == len(weight.shape) == 2)
+    if call.integer("transA", 0):
+        (x,) = net.add(Op.TRANSPOSE, [x], x.shape[::-1], permutation=(1, 0))
+    turned = bool(call.integer("transB", 0))
+    width, features = weight.shape[::-1] if turned else weight.shape
+    require(x.shape[1] == width)
+    return _product(net, x, weight, (x.shape[0], features), turned, net.find(call, 2))
 
 
-@handles("MatMul")
+def _product(
+    net: Replay, x: Value, weight: Value, shape: Shape, turned: bool, bias: Value | None
+) -> Results:
+    if weight.constant and not x.constant:
+        fits = bias is None or (bias.constant and bias.size == shape[-1])
+        (y,) = net.add(Op.LINEAR, [x, weight, bias if fits else None], shape)
+    else:
+        fits = bias is None
+        if turned:
+            (weight,) = net.add(Op.TRANSPOSE, [weight], weight.shape[::-1], permutation=(1, 0))
+        (y,) = net.add(Op.MATMUL, [x, weight], shape)
+    return y if fits or bias is None else net.add(Op.ADD, [y, bias], shape)
+
+
+@handles("MatMul", "MatMulInteger", "com.microsoft.MatMulNBits")
 def _matmul(net: Replay, call: Call) -> Results:
-    if not net.is_constant(call, 1):
-        require(len(net.shape(call)) == len(net.shape(call, 1)))
-        return net.g.matmul(net.value(call), net.value(call, 1))
-    width, features = net.weight(call, 1)
-    require(net.shape(call)[-1:] == (width,))
-    addition = net.follower(call, "Add")
-    if addition and _added(net, addition, call.outputs[0]) == (features,):
-        return {addition.outputs[0]: net.g.linear(net.value(call), features, bias=True)}
-    return net.g.linear(net.value(call), features, bias=False)
+    a, b = net.value(call), net.value(call, 1)
+    return _multiplied(net, a, b)
 
 
-def _added(net: Replay, addition: Call, value: str) -> Shape | None:
-    """Shape of the constant that is added to `value`, if it is one."""
-    others = [name for name in addition.inputs if name != value]
-    known = len(others) == 1 and others[0] in net.constants
-    return net.constants[others[0]].shape if known else None
+@handles("QLinearMatMul")
+def _quantised_matmul(net: Replay, call: Call) -> Results:
+    return _multiplied(net, net.value(call), net.value(call, 3))
+
+
+def _multiplied(net: Replay, a: Value, b: Value) -> Results:
+    require(len(a.shape) > 0 and len(b.shape) > 0)
+    rows = (1, *a.shape) if len(a.shape) == 1 else a.shape
+    columns = (*b.shape, 1) if len(b.shape) == 1 else b.shape
+    require(rows[-1] == columns[-2])
+    shape = (*broadcast(rows[:-2], columns[:-2]), rows[-2], columns[-1])
+    shape = shape if len(a.shape) > 1 else (*shape[:-2], shape[-1])
+    shape = shape if len(b.shape) > 1 else shape[:-1]
+    if b.constant and not a.constant and len(b.shape) == 2:
+        return net.add(Op.LINEAR, [a, b], shape)
+    return net.add(Op.MATMUL, [a, b], shape)
 
 
 @handles("BatchNormalization")
 def _batch_norm(net: Replay, call: Call) -> Results:
-    channels = net.shape(call)[:1]
-    require(net.weight(call, 1) == net.weight(call, 2) == channels)
-    return net.g.batch_norm(net.value(call))
+    x, rest = net.value(call), [net.value(call, i) for i in range(1, 5)]
+    require(len(x.shape) > 1 and all(value.shape == x.shape[1:2] for value in rest))
+    results = net.add(Op.BATCH_NORM, [x, *rest[:2]], x.shape)
+    return [*results, *rest[2:], *rest[2:]]  # running statistics, of training-mode exports
 
 
-@handles("LayerNormalization")
+@handles("InstanceNormalization", "GroupNormalization")
+def _group_norm(net: Replay, call: Call) -> Results:
+    x, scale, shift = (net.value(call, i) for i in range(3))
+    require(len(x.shape) > 1)
+    op = Op.INSTANCE_NORM if call.operator.startswith("I") else Op.GROUP_NORM
+    groups = call.integer("num_groups", x.shape[1])
+    return net.add(op, [x, scale, shift], x.shape, groups=groups)
+
+
+@handles("LayerNormalization", "com.microsoft.LayerNormalization")
+@handles("RMSNormalization", "com.microsoft.SimplifiedLayerNormalization")
+@handles("SimplifiedLayerNormalization")
 def _layer_norm(net: Replay, call: Call) -> Results:
-    shape = net.shape(call)
-    require(net.axis(call, call.integer("axis", -1)) == len(shape) - 1)
-    # Without a shift, or with one for more axes, it would not have the parameters of ours.
-    require(net.weight(call, 1) == net.weight(call, 2) == shape[-1:])
-    return net.g.layer_norm(net.value(call))
+    x, axis = net.value(call), net.axis(call, call.integer("axis", -1))
+    rms = "RMS" in call.operator or "Simplified" in call.operator
+    weights = [net.find(call, 1), net.find(call, 2)]
+    op, axes = Op.RMS_NORM if rms else Op.LAYER_NORM, len(x.shape) - axis
+    return net.add(op, [x, *weights], x.shape, axes=axes)
+
+
+@handles("MeanVarianceNormalization")
+def _standardise(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    return net.add(Op.INSTANCE_NORM, [x], x.shape, groups=x.shape[1] if len(x.shape) > 1 else 1)
+
+
+@handles("PRelu")
+def _prelu(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    return net.add(Op.PRELU, [x, net.value(call, 1)], x.shape)
+
+
+_GATED = {"LSTM": Op.LSTM, "GRU": Op.GRU, "RNN": Op.RNN}
+
+
+@handles(*_GATED)
+def _recurrent(net: Replay, call: Call) -> Results:
+    x, weights, between = (net.value(call, i) for i in range(3))
+    require(len(x.shape) == 3 and len(weights.shape) == len(between.shape) == 3)
+    hidden, directions = call.integer("hidden_size", between.shape[-1]), weights.shape[0]
+    require(weights.shape[-1] == x.shape[-1] and hidden > 0)
+    # ONNX lays (steps, batch, width) and gives (steps, directions, batch, hidden); layout 1 starts
+    # with the batch and ends with the directions.
+    first, second = x.shape[:2]
+    batch_first = bool(call.integer("layout", 0))
+    shape = (first, second, directions * hidden)
+    end = (second, directions, hidden) if batch_first else (directions, second, hidden)
+    bias = net.find(call, 3)
+    op = _GATED[call.operator]
+    results = net.trace.add(
+        op,
+        [value for value in (x, weights, between, bias) if value is not None],
+        shape,
+        *([end] * (2 if op == Op.LSTM else 1)),
+        hidden=hidden,
+        directions=directions,
+    )
+    by_direction = (first, second, directions, hidden)
+    (split,) = net.add(Op.RESHAPE, results[:1], by_direction)
+    if not batch_first:
+        by_direction = (first, directions, second, hidden)
+        (split,) = net.add(Op.TRANSPOSE, [split], by_direction, permutation=(0, 2, 1, 3))
+    return [split, *results[1:]]
+
+
+@handles("Attention", "com.microsoft.MultiHeadAttention")
+def _attention(net: Replay, call: Call) -> Results:
+    query, key, value = (net.value(call, i) for i in range(3))
+    heads = call.integer("q_num_heads", call.integer("num_heads", 0))
+    rank = len(query.shape)
+    require(rank == len(key.shape) == len(value.shape) and rank in (3, 4))
+    require(heads > 0 if rank == 3 else True)
+    shape = (*query.shape[:-1], value.shape[-1])
+    if rank == 3 and value.shape[-1] != key.shape[-1]:
+        shape = (*query.shape[:-1], heads * value.shape[-1] // call.integer("kv_num_heads", heads))
+    heads = heads if rank == 3 else query.shape[1]
+    mask = net.find(call, 3) if call.operator == "Attention" else None
+    return net.add(Op.ATTENTION, [query, key, value, mask], shape, heads=heads)
+
+
+@handles("Einsum")
+def _einsum(net: Replay, call: Call) -> Results:
+    equation, values = call.text("equation", ""), net.given(call)
+    sides = equation.replace(" ", "").split("->")
+    require(len(sides) == 2 and "." not in equation)
+    sizes: dict[str, int] = {}
+    for letters, value in zip(sides[0].split(","), values, strict=True):
+        sizes |= dict(zip(letters, value.shape, strict=True))
+    shape = tuple(sizes[letter] for letter in sides[1])
+    return net.add(Op.MATMUL, [*values], shape, equation="->".join(sides))
 
 
 # joins
 
-
-@handles("Add", "Sum")
-def _add(net: Replay, call: Call) -> Results:
-    fixed = [i for i in range(len(call.inputs)) if net.is_constant(call, i)]
-    if not fixed:
-        return _join(net, Op.ADD, call.inputs)
-    require(len(fixed) == 1 and len(call.inputs) == 2)
-    x, weight = 1 - fixed[0], net.weight(call, fixed[0])
-    require(weight in (net.shape(call, x), (1, *net.shape(call, x))))
-    return net.g.position(net.value(call, x))
-
-
-@handles("Mul")
-def _mul(net: Replay, call: Call) -> Results:
-    fixed = [i for i in range(len(call.inputs)) if net.is_constant(call, i)]
-    if fixed:
-        require(len(fixed) == 1 and net.scalar(call, fixed[0]) == 0)
-        return net.g.zero(net.value(call, 1 - fixed[0]))
-    if call.origin and net.follower(call, "Mul"):
-        return {}  # one product of many, written as a chain: its last call does the work
-    return _join(net, Op.MUL, _factors(net, call))
+_JOINS = {
+    "Add": Op.ADD,
+    "Sum": Op.ADD,
+    "Mean": Op.ADD,
+    "Mul": Op.MUL,
+    "Sub": Op.SUB,
+    "Div": Op.DIV,
+    "Pow": Op.POWER,
+    "Max": Op.MAXIMUM,
+    "Min": Op.MINIMUM,
+    "Mod": Op.DIV,
+    "Where": Op.WHERE,
+    **dict.fromkeys(
+        ("And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"),
+        Op.COMPARE,
+    ),
+}
 
 
-def _factors(net: Replay, call: Call) -> list[str]:
-    """The inputs of a product, with those of the products before it in a chain."""
-    names = []
-    for name in call.inputs:
-        before = net.model.producers.get(name)
-        in_chain = before and before.operator == "Mul" and before.origin == call.origin != ""
-        names += _factors(net, before) if before and in_chain else [name]
-    return names
-
-
-def _join(net: Replay, op: Op, names: list[str]) -> int:
-    require(all(name in net.nodes for name in names))
-    nodes = [net.nodes[name] for name in names]
-    inputs = tuple(net.g.shape(node) for node in nodes)
-    ranks = {len(s) + net.widened.get(n, 0) for n, s in zip(names, inputs, strict=True)}
-    row = shapes.broadcast(op, inputs)
-    # With fewer axes than the others, an input would lay its batch over one of theirs.
-    require(ranks == {len(row.shape)})
-    return net.g.place(row, *nodes)
+@handles(*_JOINS)
+def _join(net: Replay, call: Call) -> Results:
+    values = net.given(call)
+    require(bool(values))
+    shape = broadcast(*(value.shape for value in values))
+    if call.operator in ("Max", "Min") and len(values) == 2:
+        bound = next((v for v in values if v.number is not None), None)
+        others = [v for v in values if v is not bound]
+        if bound is not None and others[0].shape == shape:
+            is_relu = call.operator == "Max" and bound.number == 0
+            return net.add(Op.RELU if is_relu else Op.CLIP, others[:1], shape)
+    return net.add(_JOINS[call.operator], [*values], shape)
 
 
 @handles("Concat")
 def _concat(net: Replay, call: Call) -> Results:
-    nodes = [net.value(call, i) for i in range(len(call.inputs))]
-    axis = net.axis(call, call.integer("axis", 1))
-    return net.g.place(shapes.concat(tuple(net.g.shape(n) for n in nodes), axis), *nodes)
+    values = [value for value in net.given(call) if value.size]
+    require(bool(values))
+    rank = len(values[0].shape)
+    axis = call.integer("axis", 1)
+    require(-rank <= axis < rank and all(len(value.shape) == rank for value in values))
+    axis %= rank
+    rest = {value.shape[:axis] + value.shape[axis + 1 :] for value in values}
+    require(len(rest) == 1)
+    first = values[0].shape
+    shape = (*first[:axis], sum(v.shape[axis] for v in values), *first[axis + 1 :])
+    return net.add(Op.CONCAT, [*values], shape, axis=axis)
 
 
-@handles("Attention")
-def _attention(net: Replay, call: Call) -> Results:
-    heads = call.integer("q_num_heads", 0)
-    require(heads == call.integer("kv_num_heads", 0) > 0)
-    masked = call.integer("is_causal", 0) or any(net.has(call, i) for i in range(3, 7))
-    require(not masked and not call.has("scale") and not call.number("softcap", 0))
-    query, key, value = (net.value(call, i) for i in range(3))
-    return net.g.attention(query, key, value, heads)
+# reductions
+
+_REDUCTIONS = {
+    "ReduceMean": Op.REDUCE_MEAN,
+    "ReduceSum": Op.REDUCE_SUM,
+    "ReduceSumSquare": Op.REDUCE_SUM,
+    "ReduceL1": Op.REDUCE_SUM,
+    "ReduceL2": Op.REDUCE_SUM,
+    "ReduceLogSumExp": Op.REDUCE_SUM,
+    "ReduceLogSum": Op.REDUCE_SUM,
+    "ReduceMax": Op.REDUCE_MAX,
+    "ReduceMin": Op.REDUCE_MAX,
+    "ReduceProd": Op.REDUCE_MAX,
+    "ArgMax": Op.RANK,
+    "ArgMin": Op.RANK,
+}
 
 
-# pooling
-
-
-@handles("MaxPool", "AveragePool")
-def _pool(net: Replay, call: Call) -> Results:
-    kernel, stride, dilation, padding = _window(net, call, call.integers("kernel_shape"))
-    require(dilation == (1, 1))
-    x, ceil = net.value(call), bool(call.integer("ceil_mode", 0))
-    if call.operator == "MaxPool":
-        return net.g.max_pool(x, kernel, stride, padding, ceil)
-    counted = bool(call.integer("count_include_pad", 0))
-    return net.g.avg_pool(x, kernel, stride, padding, ceil, counted)
-
-
-@handles("GlobalAveragePool")
-def _global_avg_pool(net: Replay, call: Call) -> Results:
-    return net.g.global_avg_pool(net.value(call))
-
-
-@handles("ReduceMean")
-def _reduce_mean(net: Replay, call: Call) -> Results:
-    axes, shape, x = net.integers(call, 1, "axes"), net.shape(call), net.value(call)
-    reduced = {net.axis(call, axis) for axis in axes or ()}
+@handles(*_REDUCTIONS)
+def _reduce(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    if call.operator.startswith("Arg"):
+        axes: Shape | None = (call.integer("axis", 0),)
+    else:
+        axes = net.integers(call, 1, "axes")
+    if not axes:
+        if call.integer("noop_with_empty_axes", 0):
+            return x
+        axes = tuple(range(len(x.shape)))
+    reduced = tuple(sorted({net.axis(call, axis) for axis in axes}))
     keep = bool(call.integer("keepdims", 1))
-    if len(shape) == 3 and reduced == {1, 2}:
-        pooled = net.g.global_avg_pool(x)
-        return pooled if keep else net.g.reshape(pooled, shape[0])
-    if len(shape) == 2 and reduced == {0}:
-        mean = net.g.mean(x)
-        return net.g.reshape(mean, 1, shape[1]) if keep else mean
-    raise UncoveredError
+    shape = tuple(1 if i in reduced else d for i, d in enumerate(x.shape))
+    if not keep:
+        shape = tuple(d for i, d in enumerate(x.shape) if i not in reduced)
+    attributes = {"norm": "l2"} if call.operator == "ReduceL2" else {}
+    return net.add(_REDUCTIONS[call.operator], [x], shape, axes=reduced, **attributes)
+
+
+@handles("TopK")
+def _top(net: Replay, call: Call) -> Results:
+    x, axis = net.value(call), net.axis(call, call.integer("axis", -1))
+    count = net.integers(call, 1, "k")
+    if count is None:
+        raise UncoveredError
+    shape = (*x.shape[:axis], count[0], *x.shape[axis + 1 :])
+    return net.add(Op.RANK, [x], shape, shape)

@@ -2,24 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, NodeProto, TensorProto, numpy_helper
 
 from onnx_bench.errors import ModelFileError
 from onnx_bench.graph import Shape
+from onnx_bench.onnx_file import check_proto, inline_functions, printable, read_proto
+from onnx_bench.onnx_wire import MAX_VALUES
 from onnx_bench.onnx_writers import ORIGIN
-
-MAX_VALUES = 64
-"""Largest constant whose values are read; weights are known by their shape alone."""
+from onnx_bench.trace import Value, Weight, constant
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,9 @@ class Call:
     """The graph node that our exporter wrote it for; empty in models of others."""
     label: str
     """What messages call it."""
+    proto: NodeProto
+    captured: list[str] = field(default_factory=list)
+    """Values that its subgraphs read from around them."""
 
     def has(self, name: str) -> bool:
         return name in self.attributes
@@ -52,26 +53,6 @@ class Call:
         return tuple(self.attributes[name].ints) if self.has(name) else default
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A tensor of the file: its shape, and its values where it is small and in the file itself."""
-
-    shape: Shape
-    tensor: TensorProto | None = None
-
-    def values(self) -> npt.NDArray[Any] | None:
-        """The values of a small tensor; None where they cannot be read."""
-        tensor = self.tensor
-        if tensor is None or tensor.data_location == TensorProto.EXTERNAL:
-            return None
-        if min(self.shape, default=1) < 0 or prod(self.shape) > MAX_VALUES:
-            return None
-        try:
-            return np.asarray(numpy_helper.to_array(tensor))
-        except (ValueError, TypeError, KeyError):  # damaged, or of a type that numpy lacks
-            return None
-
-
 @dataclass
 class Model:
     """A readable model. `calls` are in topological order, without the nodes that are constants."""
@@ -80,15 +61,7 @@ class Model:
     label: str
     """What messages begin with: the file's path."""
     calls: list[Call]
-    constants: dict[str, Constant]
-    producers: dict[str, Call] = field(default_factory=dict)
-    readers: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        for call in self.calls:
-            self.producers.update(dict.fromkeys(call.outputs, call))
-            for name in call.inputs:
-                self.readers[name].append(call)
+    constants: dict[str, Value]
 
     @property
     def inputs(self) -> list[onnx.ValueInfoProto]:
@@ -96,45 +69,14 @@ class Model:
         return [value for value in self.proto.graph.input if value.name not in self.constants]
 
     @property
-    def batch(self) -> int | None:
-        """Size of the first axis of the inputs, None where it is open.
-
-        Raises:
-            ValueError: the inputs begin with axes of different sizes, or one has no axes.
-        """
-        sizes = {}
-        for value in self.inputs:
-            dims = value.type.tensor_type.shape.dim
-            if not dims:
-                raise ValueError(f"input {value.name!r} has no shape; export the model with one")
-            # Some exporters write an open axis as 0 or -1.
-            sizes[dims[0].dim_value if dims[0].dim_value > 0 else None] = value.name
-        if len(sizes) > 1:
-            raise ValueError(
-                f"inputs {sorted(sizes.values())} begin with different axes "
-                f"({sorted(map(str, sizes))}), expected the batch"
-            )
-        return next(iter(sizes), None)
-
-    @property
     def opset(self) -> int:
         """Version of ONNX's own operators."""
         own = [o.version for o in self.proto.opset_import if o.domain in ("", "ai.onnx")]
         return max(own, default=0)
 
-    def is_read(self, name: str) -> bool:
-        """Whether a node or an output of the model uses the value."""
-        return name in self.readers or any(o.name == name for o in self.proto.graph.output)
-
-    def only_reader(self, name: str) -> Call | None:
-        """The one node that reads the value, once, where nothing else does."""
-        readers = self.readers.get(name, [])
-        is_output = any(o.name == name for o in self.proto.graph.output)
-        return readers[0] if len(readers) == 1 and not is_output else None
-
 
 def read_model(source: Path | str | onnx.ModelProto) -> Model:
-    """Loads and checks a model; external weights stay where they are.
+    """Loads and checks a model; weights and external files stay where they are.
 
     Raises:
         ModelFileError: there is no such file, it is no ONNX model, or its nodes cannot be ordered.
@@ -143,78 +85,132 @@ def read_model(source: Path | str | onnx.ModelProto) -> Model:
     if isinstance(source, onnx.ModelProto):
         proto, label = source, f"model {source.graph.name!r}"
     else:
-        proto, label = _load(Path(source)), str(source)
+        proto, label = read_proto(Path(source)), printable(str(source))
     try:
-        _check(proto)
-        constants = _constants(proto.graph)
-        calls = [_call(i, n) for i, n in enumerate(proto.graph.node) if n.op_type != "Constant"]
+        check_proto(proto)
+        proto = inline_functions(proto)
+        constants = read_constants(proto.graph)
+        constants |= _weights_without_values(proto.graph, constants)
         known = {*constants, *(value.name for value in proto.graph.input)}
-        return Model(proto, label, _ordered(calls, known), constants)
+        return Model(proto, label, read_calls(proto.graph, known), constants)
     except ValueError as error:  # also names that are not valid text
         raise refusal(label, error) from None
 
 
 def refusal(label: str, reason: object) -> ModelFileError:
     """The error of a model, on one line whatever the reason's own text is."""
-    return ModelFileError(f"{label}: {' '.join(str(reason).split())}")
+    return ModelFileError(f"{label}: {printable(' '.join(str(reason).split()))}")
 
 
-def _load(path: Path) -> onnx.ModelProto:
-    if path.is_dir():
-        raise refusal(str(path), "is a folder; give the path of an ONNX file")
-    if not path.exists():
-        raise refusal(str(path), "no such file; give the path of an ONNX file")
-    try:
-        if path.stat().st_size == 0:
-            raise refusal(str(path), "the file is empty; export the model again")
-        return onnx.load(path, format="protobuf", load_external_data=False)
-    except DecodeError:
-        reason = "not an ONNX file, or cut short; export or copy the model again"
-        raise refusal(str(path), reason) from None
-    except OSError as error:
-        raise refusal(str(path), f"cannot be read ({error.strerror})") from None
-
-
-def _check(proto: onnx.ModelProto) -> None:
-    """Refuses what parses as protobuf and still is no network."""
-    graph, advice = proto.graph, "export the model again"
-    if not proto.HasField("graph"):
-        raise ValueError(f"not an ONNX model (it holds no graph); {advice}")
-    for name, part in (("nodes", graph.node), ("inputs", graph.input), ("outputs", graph.output)):
-        if not part:
-            raise ValueError(f"the model has no {name}; {advice}")
-    if not proto.opset_import:
-        raise ValueError(f"the model names no operator set, it may be cut short; {advice}")
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, Constant]:
+def read_constants(graph: onnx.GraphProto) -> dict[str, Value]:
     """Everything whose values stand in the file: initialisers and Constant nodes."""
-    found = {t.name: Constant(tuple(t.dims), t) for t in graph.initializer}
-    found |= {t.values.name: Constant(tuple(t.dims)) for t in graph.sparse_initializer}
+    found = {t.name: _tensor(t, learned=True) for t in graph.initializer}
+    for sparse in graph.sparse_initializer:
+        found[sparse.values.name] = Value(tuple(sparse.dims), constant=True)
     for index, node in enumerate(graph.node):
-        if node.op_type == "Constant":
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
             if len(node.output) != 1 or len(node.attribute) != 1:
                 raise ValueError(f"{_label(index, node)} must have one attribute and one output")
-            found[node.output[0]] = _constant(node.attribute[0])
+            found[node.output[0]] = _constant(node.attribute[0], node.output[0])
     return found
 
 
-def _constant(attribute: AttributeProto) -> Constant:
+WEIGHT_PLACES = {
+    **dict.fromkeys(
+        ("Conv", "ConvTranspose", "InstanceNormalization", "GroupNormalization"), (1, 2)
+    ),
+    "Gemm": (1, 2),
+    "LayerNormalization": (1, 2),
+    "BatchNormalization": (1, 2, 3, 4),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3)),
+    "PRelu": (1,),
+    "Gather": (0,),
+}
+"""Inputs of operators that hold weights in every network that an exporter writes."""
+
+
+def _weights_without_values(
+    graph: onnx.GraphProto, constants: dict[str, Value]
+) -> dict[str, Value]:
+    """The weights of a model that was exported without them: they are inputs behind the others.
+
+    The first input that an operator reads where weights belong is the first weight.
+    """
+    read = {
+        node.input[place]
+        for node in graph.node
+        for place in WEIGHT_PLACES.get(node.op_type, ())
+        if place < len(node.input)
+    }
+    inputs = [value for value in graph.input if value.name not in constants]
+    first = next((i for i, value in enumerate(inputs) if value.name in read), len(inputs))
+    weights = inputs[first:] if first else [v for v in inputs if v.name in read]
+    if len(weights) == len(inputs):
+        return {}
+    found = {}
+    for value in weights:
+        kind = value.type.tensor_type
+        shape = tuple(dim.dim_value for dim in kind.shape.dim)
+        if min(shape, default=1) < 1:
+            raise ValueError(f"weight {printable(value.name)!r} has no fixed shape")
+        weight = {Weight(value.name, prod(shape))} if kind.elem_type in _REAL else ()
+        found[value.name] = Value(shape, constant=True, weights=frozenset(weight))
+    return found
+
+
+def _constant(attribute: AttributeProto, name: str) -> Value:
     """What a Constant node holds; text and sparse tensors count as tensors of unknown values."""
     match attribute.type:
         case AttributeProto.TENSOR:
-            return Constant(tuple(attribute.t.dims), attribute.t)
-        case AttributeProto.INT | AttributeProto.FLOAT:
-            is_float = attribute.type == AttributeProto.FLOAT
-            array = np.array(attribute.f if is_float else attribute.i)
-        case AttributeProto.INTS | AttributeProto.FLOATS:
-            is_float = attribute.type == AttributeProto.FLOATS
-            array = np.array(attribute.floats if is_float else attribute.ints)
+            return _tensor(attribute.t, learned=False, name=name)
+        case AttributeProto.INT:
+            return constant(np.array(attribute.i))
+        case AttributeProto.FLOAT:
+            return constant(np.array(attribute.f))
+        case AttributeProto.INTS:
+            return constant(np.array(attribute.ints, np.int64))
+        case AttributeProto.FLOATS:
+            return constant(np.array(attribute.floats))
         case AttributeProto.SPARSE_TENSOR:
-            return Constant(tuple(attribute.sparse_tensor.dims))
+            return Value(tuple(attribute.sparse_tensor.dims), constant=True)
         case _:
-            return Constant((len(attribute.strings),))
-    return Constant(array.shape, numpy_helper.from_array(array))
+            return Value((len(attribute.strings),), constant=True)
+
+
+def _tensor(tensor: TensorProto, learned: bool, name: str = "") -> Value:
+    """A tensor of the file as a constant: one of real numbers is a weight, unless it is literal."""
+    shape, data = tuple(tensor.dims), None
+    if prod(shape) <= MAX_VALUES and tensor.data_location != TensorProto.EXTERNAL:
+        # Damaged ones and those of types that numpy lacks keep their shape alone.
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            data = np.asarray(numpy_helper.to_array(tensor))
+            # numpy does not calculate with the short types of others.
+            data = data.astype(np.float32) if data.dtype.kind == "V" else data
+    is_weight = tensor.data_type in _REAL and (len(shape) > 0 if learned else prod(shape) > 1)
+    weights = {Weight(tensor.name or name, prod(shape))} if is_weight else ()
+    return Value(shape, constant=True, weights=frozenset(weights), data=data)
+
+
+_REAL = frozenset(
+    value
+    for name, value in TensorProto.DataType.items()
+    if name.startswith(("FLOAT", "BFLOAT", "DOUBLE", "INT4", "INT8", "UINT4", "UINT8"))
+)
+"""Types that weights have; quantised ones are small integers."""
+
+
+def read_calls(graph: onnx.GraphProto, known: Iterable[str]) -> list[Call]:
+    """The nodes that compute, in topological order.
+
+    Raises:
+        ValueError: they cannot be ordered, or two write one value.
+    """
+    calls = [
+        _call(index, node)
+        for index, node in enumerate(graph.node)
+        if node.op_type != "Constant" or node.domain not in ("", "ai.onnx")
+    ]
+    return _ordered(calls, known)
 
 
 def _call(index: int, node: NodeProto) -> Call:
@@ -228,11 +224,27 @@ def _call(index: int, node: NodeProto) -> Call:
         {a.name: a for a in node.attribute},
         next((p.value for p in node.metadata_props if p.key == ORIGIN), ""),
         _label(index, node),
+        node,
+        sorted(_captured(node)),
     )
 
 
+def _captured(node: NodeProto) -> set[str]:
+    """The values that the node's subgraphs read and do not write themselves."""
+    found: set[str] = set()
+    for attribute in node.attribute:
+        for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+            read = {output.name for output in graph.output}
+            written = {value.name for value in (*graph.input, *graph.initializer)}
+            for inner in graph.node:
+                read |= {*inner.input, *_captured(inner)}
+                written |= {*inner.output}
+            found |= read - written
+    return found - {""}
+
+
 def _label(index: int, node: NodeProto) -> str:
-    return f"node {node.name or index!r} ({node.op_type})"
+    return printable(f"node {node.name or index!r} ({node.op_type})")
 
 
 def _ordered(calls: list[Call], known: Iterable[str]) -> list[Call]:
@@ -241,7 +253,7 @@ def _ordered(calls: list[Call], known: Iterable[str]) -> list[Call]:
     readers: dict[str, list[int]] = defaultdict(list)
     missing = []
     for index, call in enumerate(calls):
-        needed = {name for name in call.inputs if name not in written}
+        needed = {name for name in (*call.inputs, *call.captured) if name not in written}
         missing.append(len(needed))
         for name in needed:
             readers[name].append(index)
@@ -264,7 +276,7 @@ def _writes(call: Call, written: set[str]) -> list[str]:
     names = [name for name in call.outputs if name]
     for name in names:
         if name in written:
-            raise ValueError(f"{call.label} writes {name!r}, which is written already")
+            raise ValueError(f"{call.label} writes {printable(name)!r}, which is written already")
         written.add(name)
     return names
 
@@ -273,9 +285,10 @@ def _stuck(calls: list[Call], written: set[str]) -> str:
     """Why none of these calls can ever run."""
     available = written.union(*(call.outputs for call in calls))
     for call in calls:
-        for name in call.inputs:
+        for name in (*call.inputs, *call.captured):
             if name not in available:
-                return f"{call.label} reads {name!r}, which nothing writes; export the model again"
+                ghost = f"{printable(name)!r}, which nothing writes"
+                return f"{call.label} reads {ghost}; export the model again"
     return (
         f"the nodes form a cycle ({calls[0].label} is on it or behind it); "
         "a network runs one way, export the model again"

@@ -1,13 +1,14 @@
-"""The state of a model while it is replayed, and the table of operators that can be."""
+"""The state of a model while it is replayed into a trace, and the table of what can be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy.typing as npt
+import numpy as np
 
-from onnx_bench.builder import GraphBuilder
 from onnx_bench.graph import Shape
-from onnx_bench.onnx_model import Call, Constant, Model
+from onnx_bench.onnx_model import Call
+from onnx_bench.operators import Op
+from onnx_bench.trace import Data, Trace, Value
 
 
 class UncoveredError(Exception):
@@ -21,103 +22,91 @@ def require(condition: bool) -> None:
 
 
 class Replay:
-    """A model on its way into a graph: which node holds which ONNX value.
+    """A model on its way into a trace: which value has which name.
 
     Attributes:
-        g: the graph under construction.
-        nodes: graph node by name of the ONNX value.
-        whole: values without a batch axis in front (shapes, windows of images): their nodes hold
-            all axes, and no operator of the vocabulary applies.
-        widened: axes of 1 that a value has in front of its node's shape, for an operator that
-            broadcasts.
-        constants: weights and literals.
-        batch: size of the batch axis where the model fixes one.
+        trace: the network so far.
+        values: every value by its ONNX name, constants too.
+        opset: version of ONNX's own operators.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.batch = model.batch
-        self.g = GraphBuilder()
-        self.nodes: dict[str, int] = {}
-        self.whole: set[str] = set()
-        self.widened: dict[str, int] = {}
-        self.constants: dict[str, Constant] = dict(model.constants)
+    def __init__(self, trace: Trace, values: dict[str, Value], opset: int) -> None:
+        self.trace, self.values, self.opset = trace, values, opset
 
-    def value(self, call: Call, position: int = 0) -> int:
-        """The graph node behind an input that is computed."""
-        name = _name(call, position)
-        require(name in self.nodes)
-        return self.nodes[name]
+    def find(self, call: Call, position: int) -> Value | None:
+        """An input, None where it is left out."""
+        name = call.inputs[position] if position < len(call.inputs) else ""
+        if not name:
+            return None
+        require(name in self.values)
+        return self.values[name]
+
+    def value(self, call: Call, position: int = 0) -> Value:
+        """An input that must be there."""
+        value = self.find(call, position)
+        if value is None:
+            raise UncoveredError
+        return value
 
     def shape(self, call: Call, position: int = 0) -> Shape:
-        """Shape of such an input, without the batch."""
-        return self.g.shape(self.value(call, position))
+        """Shape of such an input, all axes."""
+        return self.value(call, position).shape
 
-    def has(self, call: Call, position: int) -> bool:
-        """Whether the input is given at all."""
-        return bool(_name(call, position))
+    def given(self, call: Call) -> list[Value]:
+        """All inputs that are not left out."""
+        return [self.value(call, i) for i, name in enumerate(call.inputs) if name]
 
-    def is_constant(self, call: Call, position: int) -> bool:
-        return _name(call, position) in self.constants
-
-    def weight(self, call: Call, position: int) -> Shape:
-        """Shape of an input that is a constant; all axes."""
-        require(self.is_constant(call, position))
-        return self.constants[_name(call, position)].shape
+    def data(self, call: Call, position: int) -> Data | None:
+        """The values of an input that must be known; None where it is left out."""
+        value = self.find(call, position)
+        if value is None:
+            return None
+        require(value.data is not None)
+        return value.data
 
     def integers(self, call: Call, position: int, attribute: str) -> Shape | None:
         """A list that stands in an attribute or, in newer operator sets, in a constant input."""
         if call.has(attribute):
-            return call.integers(attribute)
-        if not self.has(call, position):
-            return None
-        values = self._literal(call, position)
-        require(values.dtype.kind == "i")
-        return tuple(int(v) for v in values.reshape(-1))
+            return call.integers(attribute) or (call.integer(attribute, 0),)
+        data = self.data(call, position)
+        return None if data is None else tuple(int(v) for v in data.reshape(-1))
 
-    def scalar(self, call: Call, position: int) -> float | None:
-        """The number in an input that is one; None where the input is left out."""
-        if not self.has(call, position):
-            return None
-        require(self.weight(call, position) in ((), (1,)))
-        return float(self._literal(call, position).reshape(-1)[0])
-
-    def _literal(self, call: Call, position: int) -> npt.NDArray[Any]:
-        """The values of a small constant."""
-        self.weight(call, position)
-        values = self.constants[_name(call, position)].values()
-        if values is None:
-            raise UncoveredError
-        return values
+    def number(self, call: Call, position: int, attribute: str) -> float | None:
+        """The same for one number; None where it is left out or not known."""
+        if call.has(attribute):
+            return call.number(attribute, 0.0)
+        value = self.find(call, position)
+        return None if value is None else value.number
 
     def axis(self, call: Call, axis: int, position: int = 0) -> int:
-        """An ONNX axis of the input as one of its shape; the batch is none."""
+        """An axis of the input, counted from the front."""
         rank = len(self.shape(call, position))
-        axis = axis if axis < 0 else axis - 1 - rank
-        require(-rank <= axis < 0)
-        return axis + rank
+        require(-rank <= axis < rank)
+        return axis % rank
 
-    def follower(self, call: Call, *operators: str) -> Call | None:
-        """The one reader of the call's result, if it is one of these operators and belongs to it.
-
-        Nodes that our exporter wrote for different nodes of a graph do not belong together.
-        """
-        reader = self.model.only_reader(call.outputs[0])
-        fits = reader and reader.operator in operators and reader.origin == call.origin
-        return reader if fits else None
-
-
-def _name(call: Call, position: int) -> str:
-    return call.inputs[position] if position < len(call.inputs) else ""
+    def add(
+        self, op: Op, inputs: Sequence[Value | None], *shapes: Shape, **attributes: Any
+    ) -> list[Value]:
+        """Adds a step; its results. Inputs that are None at the end are dropped."""
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        given = [value for value in inputs if value is not None]
+        return self.trace.add(op, given, *shapes, **attributes)
 
 
-Results = int | dict[str, int]
-"""The graph node of the call's first output; or of several values, which may belong to a later call
-that is done with this one. Empty where a later call does the work."""
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape that several broadcast to.
+
+    Raises:
+        ValueError: they do not.
+    """
+    return tuple(int(d) for d in np.broadcast_shapes(*shapes))
+
+
+Results = Value | list[Value]
+"""The call's results in order; fewer where nothing reads the others."""
 Handler = Callable[[Replay, Call], Results]
 HANDLERS: dict[str, Handler] = {}
-SEVERAL_OUTPUTS = {"Split"}
-"""Operators whose handlers look after outputs other than the first."""
 
 
 def handles(*operators: str) -> Callable[[Handler], Handler]:

@@ -140,7 +140,7 @@ FOREIGN: dict[str, tuple[list[Line], dict[str, Dims], dict[str, Any], Step]] = {
         [("Squeeze", "x a", "s"), ("Unsqueeze", "s b", "y")],
         {"x": ("batch", 1, 4, 1)},
         {"literals": {"a": [-1, 1], "b": [-1]}},
-        lambda g, x: g.reshape(g.reshape(x, 4), 4, 1),
+        lambda g, x: g.reshape(x, 4, 1),
     ),
     "squeeze by attributes": (
         [("Squeeze", "x", "y", {"axes": [1]})],

@@ -9,9 +9,9 @@ from onnx_models import Dims, Line, onnx_model
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.errors import ModelFileError
-from onnx_bench.graph import ComputationGraph
+from onnx_bench.graph import ComputationGraph, Shape
 from onnx_bench.onnx_export import to_onnx
-from onnx_bench.onnx_import import from_onnx
+from onnx_bench.onnx_import import from_onnx, import_onnx
 from onnx_bench.operators import Op
 
 RELU: list[Line] = [("Relu", "x", "y")]
@@ -86,7 +86,7 @@ def test_a_model_that_lacks_a_part(tmp_path: Path, part: str) -> None:
         ([("Relu", "x", "y"), ("Tanh", "x", "y")], r"\(Tanh\) writes 'y', which is written"),
         ([("Relu", "x", "x")], "writes 'x', which is written already"),
         ([("Relu", "x", "z")], "output 'y' is not computed"),
-        ([("Constant", "", "y", {"value_int": 1})], "output 'y' is not computed"),
+        ([("Constant", "", "y", {"value_int": 1})], "no output depends on the inputs"),
         ([("Relu", "x", "")], r"node 0 \(Relu\) writes nothing"),
     ],
 )
@@ -97,19 +97,57 @@ def test_nodes_that_cannot_run(tmp_path: Path, lines: list[Line], reason: str) -
 
 
 @pytest.mark.parametrize(
-    ("inputs", "reason"),
+    ("dims", "taken"),
     [
-        ({"x": ("batch", 3, "height", 8)}, r"input 'x' has no fixed size in axis 2 \(height\)"),
-        ({"x": (1, 3, 8, None)}, "input 'x' has no fixed size in axis 3"),
-        ({"x": ()}, "input 'x' has no shape"),
-        ({"x": (1, 3), "z": (7, 3)}, r"inputs \['x', 'z'\] begin with different axes"),
-        ({"x": (1, *(2,) * 6)}, "1 to 5 axes"),
+        (("batch", 3, "height", 8), (3, 224, 8)),
+        ((1, 3, 8, None), (3, 8, 224)),
+        ((None, None, None, None), (3, 224, 224)),
+        (("batch", "tokens"), (64,)),
+        (("batch", "tokens", 6), (64, 6)),
     ],
 )
-def test_inputs_without_a_fixed_shape(tmp_path: Path, inputs: dict[str, Dims], reason: str) -> None:
+def test_open_axes_are_taken_as_what_they_usually_are(dims: Dims, taken: Shape) -> None:
+    found = import_onnx(onnx_model(RELU, {"x": dims}))
+    assert found.graph.node(0).out_shape == taken
+    assert found.assumed == {"x": (1, *taken)}
+    fixed = tuple(d if isinstance(d, int) else n for d, n in zip(dims, (1, *taken), strict=True))
+    assert import_onnx(onnx_model(RELU, {"x": fixed})).assumed == {}
+
+
+def test_open_axes_are_taken_as_they_are_given() -> None:
+    inputs: dict[str, Dims] = {"x": ("batch", "tokens", 6), "z": ("batch", "tokens", 6)}
+    model = onnx_model([("Add", "x z", "y")], inputs)
+    found = import_onnx(model, {"x": (1, 17, 6)})
+    # One name is one size.
+    assert [found.graph.node(i).out_shape for i in (0, 1)] == [(17, 6), (17, 6)]
+    assert found.assumed == {"z": (1, 17, 6)}
+    assert import_onnx(model, {"x": (1, 9, 6), "z": (1, 9, 6)}).assumed == {}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "reason"),
+    [
+        ({"ghost": (1, 3)}, "no input 'ghost'; the model has x"),
+        ({"x": (1, 3)}, r"input 'x' is of shape \(0, 3, 8, 8\) \(0 is open\), got \(1, 3\)"),
+        ({"x": (1, 4, 8, 8)}, "is of shape"),
+        ({"x": (1, 3, 1 << 40, 1 << 40)}, "is of shape"),
+    ],
+)
+def test_shapes_that_do_not_fit_the_model(shapes: dict[str, Shape], reason: str) -> None:
     with pytest.raises(ModelFileError, match=reason):
-        from_onnx(onnx_model(RELU, inputs))
-    refused(saved(tmp_path / "x.onnx", onnx_model(RELU, inputs)))
+        import_onnx(onnx_model(RELU), shapes)
+
+
+def test_an_input_without_a_shape_asks_for_one(tmp_path: Path) -> None:
+    model = onnx_model(RELU)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    assert "input 'x' has no shape; give one" in refused(saved(tmp_path / "x.onnx", model))
+    assert from_onnx(tmp_path / "x.onnx", {"x": (1, 3, 8, 8)}).node(0).out_shape == (3, 8, 8)
+
+
+def test_an_input_of_more_axes_than_a_node_holds_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="1 to 8 axes"):
+        from_onnx(onnx_model(RELU, {"x": (1, *(2,) * 9)}))
 
 
 @pytest.mark.parametrize("batch", ["batch", None, -1, 1, 7])
