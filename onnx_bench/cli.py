@@ -12,7 +12,10 @@ import typer
 from onnx_bench.terminal import run
 
 if TYPE_CHECKING:
-    from onnx_bench.onnx_import import OnnxImport
+    from collections.abc import Iterator, Sequence
+
+    from onnx_bench.graph import ComputationGraph, Shape
+    from onnx_bench.imported import Import
 
 app = typer.Typer(
     help="Networks of the search spaces as ONNX files, and what is in them.",
@@ -24,6 +27,14 @@ app = typer.Typer(
 
 FamilyArgument = Annotated[
     str, typer.Argument(metavar="FAMILY", help="A family's name; `onnx-bench families` lists them.")
+]
+
+FusedOption = Annotated[
+    bool, typer.Option("--fused/--atomic", help="Fused operators, or every operator by itself.")
+]
+ShapeOption = Annotated[
+    list[str],
+    typer.Option("--shape", metavar="NAME=SIZES", help="An input's shape, as in x=1,3,224,224."),
 ]
 
 
@@ -61,27 +72,83 @@ def show(
     network: Annotated[
         str, typer.Argument(metavar="NETWORK", help="An ONNX file, or FAMILY:SPEC.")
     ],
+    fused: FusedOption = False,
+    shape: ShapeOption = [],  # noqa: B006, typer copies it
+    svg: Annotated[
+        Path | None, typer.Option("--svg", dir_okay=False, help="Draw the graph to this file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Count a network's operators, multiply-accumulates (MACs) and parameters.
+    """Show a network: its stages and operators, multiply-accumulates (MACs) and parameters.
+
+    \b
+    Examples:
+      onnx-bench show resnet50.onnx
+      onnx-bench show bert.onnx --shape input_ids=1,128 --fused --svg bert.svg
+
+    Weights are not read, and may be missing. The fused form is the same for one network whoever
+    exported it: normalisation is folded, attention is one operator, layout is not shown.
+    """
+    from onnx_bench.canonical import fuse
+    from onnx_bench.drawing import to_svg
+    from onnx_bench.files import atomic_file
+
+    found = _open(network, parse_shapes(shape))
+    graph = fuse(found.graph) if fused else found.graph
+    for line in _remarks(found):
+        typer.echo(line, err=True)
+    if svg is not None:
+        with atomic_file(svg) as temporary:
+            temporary.write_text(to_svg(graph, title=network))
+        typer.echo(f"wrote {svg}: {len(graph)} nodes", err=True)
+    if as_json:
+        typer.echo(json.dumps(_facts(found, graph, network), indent=2))
+    else:
+        _print_tables(graph, network)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="ONNX files, or folders of them.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="The folder of graphs to fill.")
+    ],
+    fused: FusedOption = False,
+    shape: ShapeOption = [],  # noqa: B006, typer copies it
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one for each processor by default.")
+    ] = None,
+) -> None:
+    """Read many ONNX files into a folder of graphs with an index.
 
     \b
     Example:
-      onnx-bench show resnet50.onnx
+      onnx-bench import models/*.onnx -o collection
+
+    A file that cannot be read is reported and skipped. A run that was stopped goes on where it was;
+    files that have not changed are not read again. index.csv has a row for each file.
     """
-    found = _open(network)
-    facts = _facts(found, network)
-    if found.unknown:
-        names = ", ".join(f"{name} ({count})" for name, count in sorted(found.unknown.items()))
-        typer.echo(
-            f"warning: {found.coverage:.0%} of the operators are known; outside the vocabulary, "
-            f"and counted as nothing: {names}",
-            err=True,
-        )
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        _print_table(facts)
+    from onnx_bench.import_files import import_files
+    from onnx_bench.terminal import track
+
+    paths = _onnx_files(files)
+    rows = import_files(paths, output, fused, parse_shapes(shape), workers)
+    read = different = 0
+    hashes = set()
+    for row in track(rows, "importing", total=len(paths)):
+        if row.error:
+            typer.echo(f"skipped: {row.error}", err=True)
+            continue
+        read += 1
+        hashes.add(row.hash)
+        if row.unknown:
+            typer.echo(f"{row.file}: outside the vocabulary: {row.unknown}", err=True)
+    different = len(hashes)
+    typer.echo(f"{output}: {read} of {len(paths)} files read, {different} different networks")
+    if paths and not read:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -119,56 +186,83 @@ def families() -> None:
         typer.echo(f"{name:14} {name}:{family(name).example}")
 
 
-def _open(text: str) -> "OnnxImport":
+def parse_shapes(options: "Sequence[str]") -> "dict[str, Shape]":
+    """Shapes of inputs from NAME=1,3,224,224.
+
+    Raises:
+        ModelFileError: an option is not of this form.
+    """
+    from onnx_bench.errors import ModelFileError
+
+    found = {}
+    for option in options:
+        name, _, sizes = option.rpartition("=")
+        try:
+            found[name] = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            found[name] = ()
+        if not name or min(found[name], default=0) < 1:
+            raise ModelFileError(f"--shape {option!r}: expected NAME=SIZES such as x=1,3,224,224")
+    return found
+
+
+def _onnx_files(given: list[Path]) -> list[Path]:
+    """The files themselves, and those of folders."""
+    found: list[Path] = []
+    for path in given:
+        found += sorted(path.rglob("*.onnx")) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _open(text: str, shapes: "dict[str, Shape]") -> "Import":
     """The network that a command's argument names."""
     from onnx_bench.families import build_spec, is_spec
-    from onnx_bench.onnx_import import OnnxImport, import_onnx
+    from onnx_bench.imported import Coverage, Import
+    from onnx_bench.onnx_import import import_onnx
 
     looks_like_spec = ":" in text and Path(text).suffix != ".onnx"
     if is_spec(text) or (looks_like_spec and not Path(text).exists()):
-        return OnnxImport(build_spec(text), {})
-    return import_onnx(Path(text))
+        return Import(build_spec(text), {}, Coverage(1.0, 1.0, 1.0), {})
+    return import_onnx(Path(text), shapes)
 
 
-def _facts(found: "OnnxImport", network: str) -> dict[str, Any]:
-    """What `show` prints, as plain values."""
-    from onnx_bench.cost import cost, macs_N, parameters_N
-    from onnx_bench.operators import Op
+def _remarks(found: "Import") -> "Iterator[str]":
+    """What a reader of the figures has to know, a line each."""
+    for name, shape in found.assumed.items():
+        sizes = ",".join(map(str, shape))
+        yield f"note: input {name!r} has open axes; taken as {sizes} (--shape {name}={sizes})"
+    if found.unknown:
+        names = ", ".join(f"{name} ({count})" for name, count in sorted(found.unknown.items()))
+        share = found.coverage
+        yield (
+            f"warning: {share.nodes:.0%} of the operators are known, with {share.parameters:.0%} "
+            f"of the parameters and at most {share.macs:.0%} of the MACs; outside the vocabulary, "
+            f"and counted as nothing: {names}"
+        )
 
-    graph = found.graph
-    columns = {"macs": macs_N(graph.nodes_NK), "parameters": parameters_N(graph.nodes_NK)}
-    operators = {}
-    for op in Op:
-        rows = graph.nodes_of(op)
-        if rows and op not in (Op.INPUT, Op.OUTPUT):
-            sums = {name: int(values[rows].sum()) for name, values in columns.items()}
-            operators[op.label] = {"count": len(rows), **sums}
-    total = cost(graph)
+
+def _facts(found: "Import", graph: "ComputationGraph", network: str) -> dict[str, Any]:
+    """What `show --json` prints."""
+    from onnx_bench.summary import describe
+
     return {
+        **describe(graph),
         "network": network,
-        "operators": operators,
-        "count": sum(row["count"] for row in operators.values()),
-        "macs": total.macs,
-        "parameters": total.parameters,
-        "activations": total.activations,
-        "coverage": found.coverage,
+        "coverage": found.coverage._asdict(),
         "unknown": found.unknown,
+        "assumed": found.assumed,
+        "hash": graph.hash,
     }
 
 
-def _print_table(facts: dict[str, Any]) -> None:
+def _print_tables(graph: "ComputationGraph", network: str) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    numbers = ("count", "macs", "parameters")
-    table = Table("operator", show_footer=True)
-    table.columns[0].footer = "total"
-    for name, title in zip(numbers, ("count", "MACs", "parameters"), strict=True):
-        table.add_column(title, f"{facts[name]:,}", justify="right")
-    for operator, row in facts["operators"].items():
-        table.add_row(operator, *(f"{row[name]:,}" for name in numbers))
-    typer.echo(facts["network"])
-    Console().print(table)
+    from onnx_bench.summary import tables
+
+    typer.echo(network)
+    for table in tables(graph):
+        Console().print(table)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """The command `onnx-bench`, from its arguments to its output and exit code."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from onnx_models import onnx_model
 
+from onnx_bench.canonical import fuse
 from onnx_bench.cli import main
 from onnx_bench.cost import cost
 from onnx_bench.families import FAMILIES, build_spec, family
@@ -68,10 +70,51 @@ def test_show_as_json(as_file: bool, tmp_path: Path, capsys: pytest.CaptureFixtu
     total = cost(build_spec(f"nasbench101:{CELL}"))
     assert (facts["macs"], facts["parameters"]) == (total.macs, total.parameters)
     assert facts["network"] == network
-    assert facts["coverage"] == 1
+    assert facts["coverage"] == {"nodes": 1, "parameters": 1, "macs": 1}
+    assert facts["unknown"] == facts["assumed"] == {}
     for column in ("count", "macs", "parameters"):
         assert sum(row[column] for row in facts["operators"].values()) == facts[column]
-    assert facts["operators"]["max_pool"] == {"count": 2, "macs": 0, "parameters": 0}
+    for column in ("nodes", "macs", "parameters"):
+        assert sum(row[column] for row in facts["stages"]) == facts[column]
+    pools = facts["operators"]["max_pool"]
+    assert (pools["count"], pools["macs"], pools["parameters"]) == (2, 0, 0)
+
+
+def test_show_fused_is_one_graph_for_file_and_specification(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "x.onnx")
+    run("build", "nasbench101", CELL, "-o", path)
+    capsys.readouterr()
+    hashes = []
+    for network in (path, f"nasbench101:{CELL}"):
+        assert run("show", network, "--json", "--fused") == 0
+        hashes.append(json.loads(capsys.readouterr().out)["hash"])
+    assert hashes == [fuse(build_spec(f"nasbench101:{CELL}")).hash] * 2
+
+
+def test_show_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "picture.svg"
+    assert run("show", f"digits-tokens:{SPEC}", "--svg", str(path)) == 0
+    assert path.read_text().startswith("<svg")
+    assert "attention" in path.read_text()
+    assert f"wrote {path}" in capsys.readouterr().err
+
+
+def test_show_says_what_it_took_open_axes_as(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.onnx"
+    model = onnx_model([("Relu", "x", "y")], {"x": ("batch", 3, "h", "w")})
+    path.write_bytes(model.SerializeToString())
+    assert run("show", str(path)) == 0
+    assert "'x' has open axes; taken as 1,3,224,224 (--shape x=" in capsys.readouterr().err
+    assert run("show", str(path), "--shape", "x=1,3,32,48", "--json") == 0
+    output, errors = capsys.readouterr()
+    assert json.loads(output)["stages"][0]["out_shape"] == [3, 32, 48]
+    assert errors == ""
+    assert "there is no input 'z'" in refused(capsys, "show", str(path), "--shape", "z=1,3")
+    assert "expected NAME=SIZES" in refused(capsys, "show", str(path), "--shape", "1,3,32,32")
 
 
 def test_show_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,13 +129,13 @@ def test_show_warns_of_operators_that_it_does_not_know(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.onnx"
-    path.write_bytes(onnx_model([("Relu", "x", "r"), ("Erf", "r", "y")]).SerializeToString())
+    path.write_bytes(onnx_model([("Relu", "x", "r"), ("Det", "r", "y")]).SerializeToString())
     assert run("show", str(path), "--json") == 0
     output, errors = capsys.readouterr()
     facts = json.loads(output)
-    assert (facts["coverage"], facts["unknown"]) == (0.5, {"Erf": 1})
+    assert (facts["coverage"]["nodes"], facts["unknown"]) == (0.5, {"Det": 1})
     assert errors.startswith("warning: 50% of the operators are known")
-    assert "Erf (1)" in errors
+    assert "Det (1)" in errors
     assert errors.count("\n") == 1
 
 
@@ -155,10 +198,10 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments) == 2
 
 
-@pytest.mark.parametrize("command", ["build", "show", "sample", "families"])
+@pytest.mark.parametrize("command", ["build", "show", "import", "sample", "families"])
 def test_help_teaches_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
-    assert f"onnx-bench {command}" in capsys.readouterr().out.split("Example:")[1]
+    assert f"onnx-bench {command}" in re.split("Examples?:", capsys.readouterr().out)[1]
 
 
 def test_examples_of_the_help_can_be_run(
