@@ -19,7 +19,7 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("net", "a", "b", "c"):
         save_onnx(chains.graph(chains.example), tmp_path / f"{name}.onnx")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(block, {})
     assert (tmp_path / "runs" / "mine" / "config.json").is_file()
