@@ -111,6 +111,8 @@ def _node(step: Step, output: Value, batch: int, parameters: int) -> Node:
             return node._replace(attributes=(step.inputs[1].size if len(step.inputs) > 1 else 1,))
         case Op.EMBEDDING:
             return node._replace(attributes=(step.inputs[1].shape[0],))
+        case Op.PAD:
+            return node._replace(padding=_image_padding(attributes))
         case Op.GROUP_NORM:
             return node._replace(groups=attributes["groups"])
         case Op.LAYER_NORM | Op.RMS_NORM if attributes.get("axes", 1) > 1:
@@ -154,6 +156,16 @@ def _window_node(node: Node, step: Step) -> Node:
         bias=step.op in (Op.CONV, Op.CONV_TRANSPOSE) and len(step.inputs) > 2,
         attributes=kept,
     )
+
+
+def _image_padding(attributes: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Zeros above, left, below and right, where they are all that is added."""
+    padding: Shape = attributes.get("padding", ())
+    axes = len(padding) // 2
+    before, after = padding[:axes], padding[axes:]
+    if axes < 3 or any((*before[:-2], *after[:-2])) or not attributes.get("zeros"):
+        return (0, 0, 0, 0)
+    return (*before[-2:], *after[-2:])  # type: ignore[return-value]
 
 
 def _nodes(node: Node, step: Step) -> list[Node]:
@@ -247,7 +259,9 @@ def _weights(node: Node, index: int, data: list[Value]) -> list[Value]:
             return [learned(1 + (node.op == Op.LAYER_NORM), *node.in_shape[-axes:])]
         case Op.CONCAT:
             axis = node.attribute(0)
-            missing = node.out_shape[axis] - sum(value.shape[axis + 1] for value in data)
+            whole = prod(node.out_shape)
+            lacking = whole - sum(value.size for value in data)
+            missing = lacking * node.out_shape[axis] // whole
             shape = (1, *node.out_shape[:axis], missing, *node.out_shape[axis + 1 :])
             return [learned(*shape)] if missing > 0 else []
         case op if op in RECURRENT:
@@ -295,6 +309,10 @@ def _attributes(node: Node) -> dict[str, Any]:
             return {"permutation": (0, *axes)}
         case Op.ATTENTION:
             return {"heads": node.attribute(0), "keys": node.attribute(1)}
+        case Op.PAD if any(node.padding):
+            top, left, bottom, right = node.padding
+            other = (0,) * (len(node.in_shape) - 1)
+            return {"padding": (*other, top, left, *other, bottom, right), "zeros": True}
         case Op.GROUP_NORM:
             return {"groups": node.groups}
         case Op.LAYER_NORM | Op.RMS_NORM:

@@ -177,9 +177,9 @@ def _transpose(w: Writer, site: Site) -> None:
 
 @writes(Op.PAD)
 def _pad(w: Writer, site: Site) -> None:
-    added = rows.added(site.node)
-    pads = w.ints(site, "pads", *(0 for _ in added), *added)
-    axes = w.ints(site, "axes", *range(1, len(added) + 1))
+    sides = rows.sides(site.node)
+    pads = w.ints(site, "pads", *(before for before, _ in sides), *(after for _, after in sides))
+    axes = w.ints(site, "axes", *range(1, len(sides) + 1))
     w.emit(site, "Pad", *site.inputs, pads, "", axes)
 
 

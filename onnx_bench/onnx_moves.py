@@ -91,7 +91,6 @@ def _slice(net: Replay, call: Call) -> Results:
         require(step != 0)
         place = net.axis(call, axis)
         chosen = range(x.shape[place])[start:end:step]
-        require(len(chosen) > 0)
         cuts.append((place, chosen))
     for place, chosen in cuts:
         x = cut(net, x, place, chosen.start, len(chosen), chosen.step, keep=bool(call.origin))
@@ -180,13 +179,15 @@ def _pad(net: Replay, call: Call) -> Results:
     axes = net.integers(call, 3, "axes") or tuple(range(len(x.shape)))
     require(len(pads) == 2 * len(axes))
     before, after = [0] * len(x.shape), [0] * len(x.shape)
+    value = net.number(call, 2, "value")
+    zeros = call.text("mode", "constant") == "constant" and not value
     for i, axis in enumerate(axes):
         before[net.axis(call, axis)], after[net.axis(call, axis)] = pads[i], pads[i + len(axes)]
-    return padded(net, x, tuple(before), tuple(after))
+    return padded(net, x, tuple(before), tuple(after), zeros)
 
 
-def padded(net: Replay, x: Value, before: Shape, after: Shape) -> Results:
-    """Zeros around a tensor; negative amounts cut it."""
+def padded(net: Replay, x: Value, before: Shape, after: Shape, zeros: bool) -> Results:
+    """Values around a tensor, zeros or others; negative amounts cut it."""
     for axis in range(len(x.shape)):
         low, high = max(-before[axis], 0), max(-after[axis], 0)
         require(low + high < x.shape[axis])
@@ -194,7 +195,7 @@ def padded(net: Replay, x: Value, before: Shape, after: Shape) -> Results:
     sides = [max(n, 0) for n in (*before, *after)]
     rank = len(x.shape)
     shape = tuple(d + sides[i] + sides[i + rank] for i, d in enumerate(x.shape))
-    return x if shape == x.shape else net.add(Op.PAD, [x], shape, padding=tuple(sides))
+    return x if shape == x.shape else net.add(Op.PAD, [x], shape, padding=tuple(sides), zeros=zeros)
 
 
 @handles("Resize", "Upsample")

@@ -3,7 +3,7 @@
 A row keeps shapes and a few integers. Where they leave open what is computed, GraphError says so.
 Numbers that no row keeps are torch's defaults: the slope .01 of LEAKY_RELU, the alpha 1 of ELU, the
 bounds -1 and 1 of CLIP, the epsilon 1e-5 of normalisations, tanh in RNN. A SCALE or SHIFT by a
-number that is not learned changes nothing; PAD adds zeros behind the values; RESIZE takes the
+number that is not learned changes nothing; PAD adds zeros; RESIZE takes the
 nearest value; what a CONCAT lacks is a learned tensor in front, as class tokens are.
 """
 
@@ -334,6 +334,14 @@ def added(node: Node) -> Shape:
     if len(given) != len(out) or any(o < g for g, o in zip(given, out, strict=True)):
         raise GraphError(f"padding does not lead from {given} to {out}")
     return tuple(o - g for g, o in zip(given, out, strict=True))
+
+
+def sides(node: Node) -> list[tuple[int, int]]:
+    """Zeros that PAD puts before and behind each axis: where its row says, else all behind."""
+    if not any(node.padding):
+        return [(0, zeros) for zeros in added(node)]
+    top, left, bottom, right = node.padding
+    return [(0, 0)] * (len(node.in_shape) - 2) + [(top, bottom), (left, right)]
 
 
 def resized(node: Node) -> Shape:

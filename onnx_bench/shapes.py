@@ -352,8 +352,10 @@ def reduce(op: Op, in_shape: Shape, axes: Shape, keep: bool) -> Row:
 def pad(in_shape: Shape, shape: Shape) -> Row:
     node = Node(Op.PAD, in_shape, shape)
     with _labelled(Op.PAD):
-        rows.added(node)
-    return row(node)
+        *others, low, right = (0, 0, *rows.added(node))
+    # The row tells the sides of the last two axes, if no other grows.
+    alone = len(in_shape) > 1 and not any(others)
+    return row(node._replace(padding=(0, 0, low, right)) if alone else node)
 
 
 @_rule

@@ -154,7 +154,7 @@ def _transpose(node: Node) -> Function:
 
 
 def _pad(node: Node) -> Function:
-    sides = [side for zeros in reversed(rows.added(node)) for side in (0, zeros)]
+    sides = [zeros for axis in reversed(rows.sides(node)) for zeros in axis]
     return lambda x: F.pad(x, sides)
 
 

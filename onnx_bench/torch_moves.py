@@ -260,7 +260,8 @@ def _pad(r: Recorder, call: Called) -> None:
         value = _cut(r, value, axis, low, value.shape[axis] - low - high)
     sides = tuple(max(n, 0) for n in (*before, *after))
     if any(sides):
-        r.add(Op.PAD, [value], call.out, padding=sides)
+        zeros = call.get(2, "mode", "constant") == "constant" and not call.get(3, "value")
+        r.add(Op.PAD, [value], call.out, padding=sides, zeros=zeros)
     else:
         r.add(Op.IDENTITY, [value], call.out)
 
@@ -308,10 +309,11 @@ def _filled(r: Recorder, call: Called) -> None:
     r.bind(call.out, Value(tuple(call.out.shape), constant=True, data=data))
 
 
-_FOURIER = """fft fft2 fftn ifft ifft2 ifftn rfft rfft2 rfftn irfft irfft2 irfftn stft istft
-fft_rfft fft_irfft fft_fft fft_ifft fft_rfft2 fft_irfft2 fft_fft2 fft_ifft2"""
+_TRANSFORMS = [
+    f"{way}{kind}" for way in ("fft", "ifft", "rfft", "irfft") for kind in ("", "2", "n")
+]
 
 
-@handles(*_FOURIER.split())
+@handles(*_TRANSFORMS, *(f"fft_{name}" for name in _TRANSFORMS), "stft", "istft")
 def _fourier(r: Recorder, call: Called) -> None:
     r.add(Op.FOURIER, [call.x], call.out)

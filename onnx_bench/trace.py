@@ -189,18 +189,19 @@ class Trace:
         return uses
 
     def substitute(self, values: dict[Value, Value]) -> None:
-        """Lets every reader of a key read its value instead, through chains of such pairs."""
+        """Lets every reader of a key read its value instead, through chains of such pairs.
+
+        Args:
+            values: in the order of the steps, so that a value that is a key comes before its own.
+        """
         if not values:
             return
-
-        def last(value: Value) -> Value:
-            while value in values:
-                value = values[value]
-            return value
-
+        last: dict[Value, Value] = {}
+        for value, other in values.items():
+            last[value] = last.get(other, other)
         for step in self.steps:
-            step.inputs = [last(value) if value in values else value for value in step.inputs]
-        self.outputs = [last(value) for value in self.outputs]
+            step.inputs = [last.get(value, value) for value in step.inputs]
+        self.outputs = [last.get(value, value) for value in self.outputs]
 
     def drop_dead(self) -> None:
         """Drops the steps whose results nothing reads.

@@ -27,15 +27,17 @@ def _product(step: Step, uses: Mapping[Value, int]) -> None:
     factors, number = _factors(step.output)
     if len(factors) == 1:
         _hard_sigmoid(step, factors[0], number)
-    if len(factors) != 2 or any(f.shape != step.shape for f in factors):
-        return
-    for x, gate in (factors, factors[::-1]):
-        if uses[gate] > 1:
-            continue  # the gate is a result of its own
-        op = _gated(x, gate, number, step.origin)
-        if op is not None:
-            step.rewrite(op, [x])
-            return
+    # First the operands as they are: what is gated may be a product itself.
+    direct = (step.inputs, 1.0) if step.op == Op.MUL else ([], 1.0)
+    for operands, before in (direct, (factors, number)):
+        if len(operands) != 2 or any(f.shape != step.shape or f.constant for f in operands):
+            continue
+        for x, gate in (operands, operands[::-1]):
+            # A gate that is read elsewhere is a result of its own.
+            op = None if uses[gate] > 1 else _gated(x, gate, before, step.origin)
+            if op is not None:
+                step.rewrite(op, [x])
+                return
 
 
 def _factors(value: Value, depth: int = 4) -> tuple[list[Value], float]:

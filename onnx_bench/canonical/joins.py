@@ -4,38 +4,57 @@ Pre: layout is implicit, zeros are gone. Post: no sum is a term of a sum, no pro
 product, no concatenation part of one along the same axis, that alone reads it; there are no twins.
 """
 
+from collections.abc import Iterator, Mapping
+
 from onnx_bench.canonical import twins
 from onnx_bench.graph import Shape
 from onnx_bench.operators import Op
-from onnx_bench.trace import Step, Trace
+from onnx_bench.trace import Step, Trace, Value
+
+ROUNDS = 8
+"""Most rounds: each may make twins that the next merges, in networks two at the most."""
 
 
 def flatten(trace: Trace) -> None:
     """Takes the terms of inner joins into the outer one, as long as that makes further twins."""
-    count = -1
-    while count != len(trace.steps):
+    for _ in range(ROUNDS):
         count = len(trace.steps)
         twins.merge(trace)
         _flatten(trace)
+        if len(trace.steps) == count:
+            return
 
 
 def _flatten(trace: Trace) -> None:
-    uses = trace.uses()
-    for step in trace.of(Op.ADD, Op.MUL, Op.CONCAT):
-        reads = step.attributes.get("read_as", [value.shape for value in step.data_inputs])
-        shapes = iter(reads)
-        terms, read_as = [], []
-        for value in step.inputs:
-            shape = [] if value.constant else [next(shapes)]
-            inner = value.made_by(step.op)
-            if inner is not None and uses[value] == 1 and _is_part(inner, step, shape[0]):
-                terms += inner.inputs
-                read_as += inner.attributes.get("read_as", [v.shape for v in inner.data_inputs])
-            else:
-                terms.append(value)
-                read_as += shape
-        step.rewrite(step.op, terms, **{**step.attributes, "read_as": read_as})
+    uses, taken = trace.uses(), set[Step]()
+    # From the last to the first, so that a long chain is spelt out once, by its outermost join.
+    for step in reversed(trace.steps):
+        if step.op in (Op.ADD, Op.MUL, Op.CONCAT) and step not in taken:
+            terms = list(_leaves(step, uses, taken))
+            reads = [shape for value, shape in terms if not value.constant]
+            step.inputs = [value for value, _ in terms]
+            step.attributes["read_as"] = reads
     trace.drop_dead()
+
+
+def _leaves(
+    outer: Step, uses: Mapping[Value, int], taken: set[Step]
+) -> Iterator[tuple[Value, Shape]]:
+    """The terms of a join and of those inside it, in order, with the shapes in which it reads."""
+    open_ = _terms(outer)[::-1]
+    while open_:
+        value, shape = open_.pop()
+        inner = value.made_by(outer.op)
+        if inner is not None and uses[value] == 1 and _is_part(inner, outer, shape):
+            taken.add(inner)
+            open_ += _terms(inner)[::-1]
+        else:
+            yield value, shape
+
+
+def _terms(step: Step) -> list[tuple[Value, Shape]]:
+    reads = iter(step.attributes.get("read_as", [v.shape for v in step.data_inputs]))
+    return [(v, v.shape if v.constant else next(reads)) for v in step.inputs]
 
 
 def _is_part(inner: Step, outer: Step, read: Shape) -> bool:

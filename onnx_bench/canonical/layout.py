@@ -20,6 +20,8 @@ MOVES = frozenset({Op.RESHAPE, Op.TRANSPOSE, Op.SLICE, Op.EXPAND, Op.IDENTITY, O
 _REDUCTIONS = frozenset({Op.REDUCE_MEAN, Op.REDUCE_SUM, Op.REDUCE_MAX})
 MAX_ENTRIES = 1 << 22
 """Larger tensors are taken to be read whole: to follow their entries would take too long."""
+MAX_MOVES = 64
+"""Moves in a row that are followed; networks have a dozen at most."""
 
 Move = tuple[Any, ...]
 View = tuple[Value, tuple[Move, ...]]
@@ -43,6 +45,7 @@ class _Dropping:
         self._views: dict[Value, View] = {}
         self._parts: dict[tuple[Value, Move], Value] = {}
         self._given: dict[Value, Shape] = {}
+        self._moves: dict[Value, int] = {}
 
     def run(self) -> None:
         for step in self._trace.steps:
@@ -65,7 +68,7 @@ class _Dropping:
             return False
         views = [self._view(value) for value in step.inputs]
         root, before = views[0]
-        if any(other is not root for other, _ in views):
+        if any(other is not root for other, _ in views) or not self._is_short(step):
             return False
         if "read_as" in step.attributes:
             before = (*before, ("reshape", step.attributes["read_as"][0]))
@@ -85,6 +88,16 @@ class _Dropping:
             case _:
                 move = ("reshape", step.shape)
         self._views[step.output] = (root, (*before, move))
+        return True
+
+    def _is_short(self, step: Step) -> bool:
+        """Whether the moves up to a step are few enough to be followed; counts them."""
+        count = 1 + sum(self._moves.get(value, 0) for value in step.inputs)
+        self._moves[step.output] = count
+        grows = step.op in (Op.EXPAND, Op.CONCAT) and step.output.size > MAX_ENTRIES
+        if count > MAX_MOVES or grows:
+            self._moves[step.output] = 0
+            return False
         return True
 
     def _compute(self, step: Step) -> None:

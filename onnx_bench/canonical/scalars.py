@@ -13,7 +13,11 @@ def drop(trace: Trace) -> None:
     same: dict[Value, Value] = {}
     for step in trace.of(Op.SCALE, Op.SHIFT):
         numbers = [value for value in step.inputs if value.constant]
-        if all(value.size == 1 for value in numbers):
+        if any(value.size > 1 for value in numbers):
+            continue
+        if step.inputs[0].shape == step.shape:
             same[step.output] = step.inputs[0]
+        else:
+            step.rewrite(Op.RESHAPE, step.inputs[:1])
     trace.substitute(same)
     trace.drop_dead()

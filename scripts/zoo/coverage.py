@@ -130,7 +130,7 @@ def measure(pair: tuple[str, str]) -> Row:
     if row.published_macs:
         row.gap = round(gap(row.macs, row.published_macs), 4)
         if abs(row.gap) > CLOSE:
-            row.gap_kind = explain(found.graph, row.published_macs)
+            row.gap_kind = explain(net.name, found.graph, row.published_macs)
     return row
 
 

@@ -1,6 +1,6 @@
 """What the tests of the canonical passes share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 from unittest import mock
@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx_models import Dims, Line, first_result, onnx_model
 
-from onnx_bench.canonical import FUSE, SIMPLIFY, Pass
+from onnx_bench.builder import GraphBuilder
+from onnx_bench.canonical import FUSE, SIMPLIFY, Pass, fuse
 from onnx_bench.cost import macs_N
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.lowering import lift, lower
@@ -83,9 +84,24 @@ def orders(lines: Sequence[Line]) -> Iterator[list[Line]]:
         yield list(chosen)  # type: ignore[arg-type]
 
 
-def labels(network: ComputationGraph | Trace) -> list[str]:
+Block = Callable[[GraphBuilder, int], int]
+
+
+def network(block: Block, *shape: int) -> ComputationGraph:
+    """The network of one input and one block."""
+    g = GraphBuilder()
+    g.output(block(g, g.input(*(shape or (3, 4, 4)))))
+    return g.build()
+
+
+def alike(one: Block, other: Block, *shape: int) -> bool:
+    """Whether two blocks are one network in the fused form."""
+    return fuse(network(one, *shape)) == fuse(network(other, *shape))
+
+
+def labels(found: ComputationGraph | Trace) -> list[str]:
     """The operators in order, inputs and outputs aside."""
-    graph = lower(network) if isinstance(network, Trace) else network
+    graph = lower(found) if isinstance(found, Trace) else found
     ends = (Op.INPUT, Op.OUTPUT)
     return [node.op.label for _, node, _ in graph.walk() if node.op not in ends]
 

@@ -1,150 +1,31 @@
 """Attention in every spelling is one operator; products around another softmax are not."""
 
-from typing import Any
-
-import numpy as np
 import pytest
-from canonical_models import fused_through, labels, macs, model_of
+from attention_lines import (
+    BACK,
+    FORWARD,
+    HEADS,
+    KEYS,
+    LAST,
+    PROJECTED,
+    SCORES,
+    SPELLINGS,
+    SPLIT,
+    TAIL,
+    TOKENS,
+    TURNED,
+    VALUES,
+    WIDTH,
+    X,
+    read,
+)
+from canonical_models import fused_through, labels, macs
 from onnx_models import Dims, Line
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.canonical import attention, fuse
 from onnx_bench.graph import ComputationGraph
-from onnx_bench.onnx_import import from_onnx
 
-RNG = np.random.default_rng(17)
-TOKENS, HEADS, DEPTH = 4, 2, 3
-WIDTH = HEADS * DEPTH
-X: dict[str, Dims] = {"x": (1, TOKENS, WIDTH)}
-CAUSAL = np.triu(np.ones((TOKENS, TOKENS), bool), 1)
-CONSTANTS: dict[str, Any] = {
-    **{f"w{name}": RNG.normal(size=(WIDTH, WIDTH)) for name in "qkvo"},
-    "wk1": RNG.normal(size=(WIDTH, DEPTH)),
-    "wv1": RNG.normal(size=(WIDTH, DEPTH)),
-    "heads": [1, TOKENS, HEADS, DEPTH],
-    "one_head": [1, TOKENS, 1, DEPTH],
-    "many": [1, HEADS, TOKENS, DEPTH],
-    "wide": [1, TOKENS, WIDTH],
-    "merged": [TOKENS, HEADS, DEPTH],
-    "apart": [1, HEADS, TOKENS, TOKENS],
-    "together": [HEADS, TOKENS, TOKENS],
-    "root": DEPTH**0.5,
-    "scale": DEPTH**-0.5,
-    "fourth": DEPTH**-0.25,
-    "low": -1e9,
-    "nought": 0.0,
-    "half": 0.5,
-    "bias": RNG.normal(size=(HEADS, TOKENS, TOKENS)),
-    "mask": np.where(CAUSAL, -1e9, 0.0),
-    "causal": CAUSAL.astype(int),
-    "allowed": (~CAUSAL).astype(int),
-    "i0": 0,
-}
-PROJECTED: list[Line] = [("MatMul", f"x w{name}", f"{name}0") for name in "qkv"]
-SPLIT: list[Line] = [("Reshape", f"{name}0 heads", f"{name}1") for name in "qkv"]
-FORWARD = {"perm": [0, 2, 1, 3]}
-TURNED: list[Line] = [("Transpose", f"{name}1", name, FORWARD) for name in "qkv"]
-KEYS: list[Line] = [("Transpose", "k", "kt", {"perm": [0, 1, 3, 2]})]
-SCORES: list[Line] = [*PROJECTED, *SPLIT, *TURNED, *KEYS, ("MatMul", "q kt", "s0")]
-WEIGHTED: list[Line] = [("Softmax", "s", "p", {"axis": -1})]
-VALUES: list[Line] = [("MatMul", "p v", "o")]
-BACK: list[Line] = [("Transpose", "o", "o1", FORWARD), ("Reshape", "o1 wide", "o2")]
-LAST: list[Line] = [("MatMul", "o2 wo", "y")]
-TAIL = [*WEIGHTED, *VALUES, *BACK, *LAST]
-
-
-def _with(scaling: list[Line], keys: list[Line] = KEYS) -> list[Line]:
-    return [*PROJECTED, *SPLIT, *TURNED, *keys, *scaling, *TAIL]
-
-
-SPELLINGS: dict[str, list[Line]] = {
-    "no scale": _with([("MatMul", "q kt", "s")]),
-    "divided after": [*SCORES, ("Div", "s0 root", "s"), *TAIL],
-    "multiplied after": [*SCORES, ("Mul", "scale s0", "s"), *TAIL],
-    "queries divided": _with([("Div", "q root", "qs"), ("MatMul", "qs kt", "s")]),
-    "keys multiplied": _with([("Mul", "kt scale", "ks"), ("MatMul", "q ks", "s")]),
-    "half on each": _with(
-        [("Mul", "q fourth", "qs"), ("Mul", "kt fourth", "ks"), ("MatMul", "qs ks", "s")]
-    ),
-    "keys turned at once": _with(
-        [("MatMul", "q kt", "s")], keys=[("Transpose", "k1", "kt", {"perm": [0, 2, 3, 1]})]
-    ),
-    "mask added": [*SCORES, ("Div", "s0 root", "s1"), ("Add", "s1 mask", "s"), *TAIL],
-    "mask added in front": [*SCORES, ("Add", "mask s0", "s"), *TAIL],
-    "bias of positions and mask": [
-        *SCORES,
-        ("Add", "s0 bias", "s1"),
-        ("Add", "s1 mask", "s"),
-        *TAIL,
-    ],
-    "mask by a choice": [
-        *SCORES,
-        ("Cast", "causal", "c", {"to": 9}),
-        ("Where", "c low s0", "s"),
-        *TAIL,
-    ],
-    "mask by the other choice": [
-        *SCORES,
-        ("Cast", "allowed", "c", {"to": 9}),
-        ("Where", "c s0 low", "s"),
-        *TAIL,
-    ],
-    "guarded weights": [
-        *SCORES,
-        ("Softmax", "s0", "p0"),
-        ("IsNaN", "p0", "n"),
-        ("Where", "n nought p0", "p"),
-        *VALUES,
-        *BACK,
-        *LAST,
-    ],
-    "weights that are dropped out": [
-        *SCORES,
-        ("Softmax", "s0", "p0"),
-        ("Dropout", "p0", "p"),
-        *VALUES,
-        *BACK,
-        *LAST,
-    ],
-    "sums of Einstein": [
-        *PROJECTED,
-        *SPLIT,
-        ("Einsum", "q1 k1", "s0", {"equation": "bihd,bjhd->bhij"}),
-        ("Div", "s0 root", "s"),
-        *WEIGHTED,
-        ("Einsum", "p v1", "o1", {"equation": "bhij,bjhd->bihd"}),
-        *BACK[1:],
-        *LAST,
-    ],
-    "heads laid over the batch": [
-        *PROJECTED,
-        *[("Reshape", f"{name}0 merged", f"{name}1") for name in "qkv"],
-        *[("Transpose", f"{name}1", name, {"perm": [1, 0, 2]}) for name in "qkv"],
-        ("Transpose", "k", "kt", {"perm": [0, 2, 1]}),
-        ("MatMul", "q kt", "s0"),
-        ("Mul", "s0 scale", "s"),
-        *WEIGHTED,
-        *VALUES,
-        ("Transpose", "o", "o1", {"perm": [1, 0, 2]}),
-        *BACK[1:],
-        *LAST,
-    ],
-    "mask while heads lie apart": [
-        *PROJECTED,
-        *[("Reshape", f"{name}0 merged", f"{name}1") for name in "qkv"],
-        *[("Transpose", f"{name}1", name, {"perm": [1, 0, 2]}) for name in "qkv"],
-        ("Transpose", "k", "kt", {"perm": [0, 2, 1]}),
-        ("MatMul", "q kt", "s0"),
-        ("Reshape", "s0 apart", "s1"),
-        ("Add", "s1 mask", "s2"),
-        ("Reshape", "s2 together", "s"),
-        *WEIGHTED,
-        *VALUES,
-        ("Transpose", "o", "o1", {"perm": [1, 0, 2]}),
-        *BACK[1:],
-        *LAST,
-    ],
-}
 OPERATOR: list[Line] = [
     *PROJECTED,
     ("Attention", "q0 k0 v0", "o2", {"q_num_heads": HEADS, "kv_num_heads": HEADS}),
@@ -160,10 +41,6 @@ OPERATOR_BY_HEADS: list[Line] = [
 ]
 
 
-def _read(lines: list[Line], inputs: dict[str, Dims] = X, **arguments: Any) -> ComputationGraph:
-    return from_onnx(model_of(lines, inputs, CONSTANTS, **arguments))
-
-
 def _built() -> ComputationGraph:
     g = GraphBuilder()
     x = g.input(TOKENS, WIDTH)
@@ -174,7 +51,7 @@ def _built() -> ComputationGraph:
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_every_spelling_is_the_operator(name: str) -> None:
-    graph = _read(SPELLINGS[name])
+    graph = read(SPELLINGS[name])
     fused = fuse(graph)
     assert fused == fuse(_built())
     assert fuse(fused) == fused
@@ -183,13 +60,13 @@ def test_every_spelling_is_the_operator(name: str) -> None:
 
 @pytest.mark.parametrize("lines", [OPERATOR, OPERATOR_BY_HEADS])
 def test_the_operator_of_onnx_is_the_operator(lines: list[Line]) -> None:
-    graph = _read(lines, opset=23)
+    graph = read(lines, opset=23)
     assert fuse(graph) == fuse(_built())
     assert macs(graph) == macs(_built())
 
 
 def test_the_node_says_how_many_maps_and_keys() -> None:
-    fused = fuse(_read(SPELLINGS["divided after"]))
+    fused = fuse(read(SPELLINGS["divided after"]))
     (index,) = (i for i, node, _ in fused.walk() if node.op.label == "attention")
     node = fused.node(index)
     assert (node.in_shape, node.out_shape) == ((TOKENS, WIDTH), (TOKENS, WIDTH))
@@ -213,7 +90,7 @@ def test_one_head_for_all_queries() -> None:
         ("Identity", "vs", "v"),
     ]
     product: Line = ("MatMul", "q kt", "s")
-    one, other = (_read([*few, *lines, product, *TAIL]) for lines in (spread, short))
+    one, other = (read([*few, *lines, product, *TAIL]) for lines in (spread, short))
     assert fuse(one) == fuse(other)
     assert labels(fuse(one)) == ["linear"] * 3 + ["attention", "linear"]
     assert macs(fuse(one)) == macs(one) == macs(other)
@@ -224,10 +101,10 @@ def test_a_computed_mask_is_an_input() -> None:
     inputs: dict[str, Dims] = {**X, "m": (1, 1, TOKENS, TOKENS)}
     lines = [*SCORES, ("Add", "s0 m", "s"), *TAIL]
     swapped = [*SCORES, ("Add", "m s0", "s"), *TAIL]
-    fused = fuse(_read(lines, inputs))
+    fused = fuse(read(lines, inputs))
     (index,) = (i for i, node, _ in fused.walk() if node.op.label == "attention")
     assert len(fused.inputs_of(index)) == 4
-    assert fused == fuse(_read(swapped, inputs)) != fuse(_built())
+    assert fused == fuse(read(swapped, inputs)) != fuse(_built())
 
 
 NO_ATTENTION: dict[str, list[Line]] = {
@@ -268,16 +145,16 @@ NO_ATTENTION: dict[str, list[Line]] = {
 
 @pytest.mark.parametrize("name", NO_ATTENTION)
 def test_near_misses_stay_products(name: str) -> None:
-    graph = _read(NO_ATTENTION[name])
+    graph = read(NO_ATTENTION[name])
     fused = fuse(graph)
     assert "attention" not in labels(fused)
     assert labels(fused).count("matmul") == labels(graph).count("matmul")
     assert macs(fused) == macs(graph)
 
 
-@pytest.mark.parametrize("read", ["p", "s"])
-def test_weights_that_are_a_result_too_stay_products(read: str) -> None:
-    graph = _read(SPELLINGS["divided after"], outputs=f"y {read}")
+@pytest.mark.parametrize("result", ["p", "s"])
+def test_weights_that_are_a_result_too_stay_products(result: str) -> None:
+    graph = read(SPELLINGS["divided after"], outputs=f"y {result}")
     assert macs(fuse(graph)) == macs(graph)
     assert "attention" not in labels(fuse(graph))
 
@@ -313,12 +190,12 @@ def test_what_gates_the_weights_is_kept(gated: str) -> None:
         *BACK,
         *LAST,
     ]
-    fused = fuse(_read(lines, inputs))
+    fused = fuse(read(lines, inputs))
     assert labels(fused).count("sigmoid") == labels(fused).count("attention") == 1
 
 
 @pytest.mark.parametrize("name", [*SPELLINGS, *NO_ATTENTION])
 def test_nothing_is_left_to_recognise(name: str) -> None:
-    graph = _read((SPELLINGS | NO_ATTENTION)[name])
+    graph = read((SPELLINGS | NO_ATTENTION)[name])
     once = fused_through(graph, attention.recognise)
     assert fused_through(once, attention.recognise) == once

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from canonical_models import TOKENS, assert_settled, labels, model_of, raw, through
+from canonical_models import TOKENS, assert_computes, assert_settled, labels, model_of, raw, through
 from onnx_models import Dims, Line
 
 from onnx_bench.builder import GraphBuilder
@@ -69,6 +69,25 @@ def test_no_join_reads_a_constant_afterwards(line: Line) -> None:
     trace = through(raw(model_of([line], TOKENS, VALUES)), constants.absorb)
     assert not list(trace.of(Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MAXIMUM, Op.MINIMUM))
     assert_settled(constants.absorb, trace)
+
+
+@pytest.mark.parametrize(
+    ("line", "weight"),
+    [
+        (("Add", "x table", "y"), VALUES["table"]),
+        (("Add", "row x", "y"), VALUES["row"]),
+        (("Add", "x column", "y"), VALUES["column"]),
+        (("Sub", "x row", "y"), -VALUES["row"]),
+        (("Mul", "x row", "y"), VALUES["row"]),
+        (("Mul", "column x", "y"), VALUES["column"]),
+        (("Mul", "table x", "y"), VALUES["table"]),
+        (("Div", "x row", "y"), 1 / VALUES["row"]),
+        (("Mul", "x learned", "y"), VALUES["learned"]),
+    ],
+)
+def test_what_is_learned_is_what_was_joined(line: Line, weight: Any) -> None:
+    model = model_of([line], TOKENS, VALUES)
+    assert_computes(from_onnx(model), model, {"weight": weight})
 
 
 def test_joins_of_two_values_stay() -> None:

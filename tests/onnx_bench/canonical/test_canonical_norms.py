@@ -100,6 +100,7 @@ def test_rms_norm(square: str, root: str) -> None:
     x = np.float32(4) * np.random.default_rng(0).standard_normal((5, 4, 6), np.float32)
     expected = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * NUMBERS["w"]
     np.testing.assert_allclose(first_result(model), expected, rtol=1e-4, atol=1e-5)
+    assert_computes(from_onnx(model), model, {"weight": NUMBERS["w"]})
 
 
 def test_layer_norm_over_two_axes() -> None:
@@ -110,7 +111,9 @@ def test_layer_norm_over_two_axes() -> None:
         for line in [*CENTRED, *SPREAD, *DIVIDED, *AFFINE]
     ]
     assert_same(model_of(lines, TOKENS, NUMBERS), plain)
-    assert from_onnx(plain).node(1).attributes == (2,)
+    graph = from_onnx(plain)
+    assert graph.node(1).attributes == (2,)
+    assert_computes(graph, plain, {"weight": NUMBERS["w46"], "bias": NUMBERS["b46"]})
 
 
 def test_a_norm_without_scale_and_shift() -> None:

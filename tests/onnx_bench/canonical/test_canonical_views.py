@@ -1,4 +1,4 @@
-"""Chains of reshapes and of transpositions, dead steps, and chains of our own exporter."""
+"""Chains of reshapes are one, and so are those of transpositions."""
 
 from typing import Any
 
@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 from onnx_models import Line
 
 from onnx_bench.builder import GraphBuilder
-from onnx_bench.canonical import dead, spelling, views
+from onnx_bench.canonical import views
 from onnx_bench.onnx_export import to_onnx
 from onnx_bench.onnx_import import from_onnx
-from onnx_bench.operators import Op
-from onnx_bench.trace import Trace
 
 SHAPES: dict[str, Any] = {"flat": [0, 24], "tall": [0, 12, 2], "deep": [0, 2, 3, 4]}
 IMAGE = {"x": ("batch", 2, 3, 4)}
@@ -102,68 +100,3 @@ def test_nothing_is_left_to_merge(operator: str) -> None:
     trace = raw(model_of(arguments[operator], TOKENS, SHAPES))
     assert_settled(views.merge, through(trace, views.merge))
     assert len(trace.steps) == 1
-
-
-# dead steps
-
-
-def test_what_no_result_needs_is_dropped() -> None:
-    lines: list[Line] = [
-        ("Relu", "x", "y"),
-        ("Sigmoid", "y", "unread"),
-        ("Add", "unread x", "neither"),
-        ("Split", "x", "p q", {"axis": 2, "num_outputs": 2}),
-        ("Tanh", "q", "z"),
-    ]
-    trace = raw(model_of(lines, TOKENS, outputs="y z"))
-    dead.drop(trace)
-    assert labels(trace) == ["relu", "slice", "tanh"]
-    assert_settled(dead.drop, trace)
-
-
-def test_inputs_that_nothing_reads_stay() -> None:
-    trace = Trace()
-    x, _ = trace.input((1, 4)), trace.input((1, 5))
-    trace.outputs = trace.add(Op.RELU, [x], (1, 4))
-    dead.drop(trace)
-    assert [value.shape for value in trace.inputs] == [(1, 4), (1, 5)]
-
-
-def test_our_own_dead_nodes_stay() -> None:
-    g = GraphBuilder()
-    x = g.input(4, 6)
-    g.relu(g.sigmoid(x))
-    g.output(g.unary(Op.TANH, x))
-    assert from_onnx(to_onnx(g.build())) == g.build()
-
-
-# chains of our own exporter
-
-
-@pytest.mark.parametrize("factors", [2, 3, 4, 5])
-def test_our_own_product_of_many_is_one_again(factors: int) -> None:
-    g = GraphBuilder()
-    x = g.input(4, 6)
-    g.output(g.mul(x, *(g.unary(Op.RELU, x) for _ in range(factors - 1))))
-    model = to_onnx(g.build())
-    trace = raw(model)
-    assert labels(trace).count("mul") == factors - 1
-    spelling.undo(trace)
-    assert labels(trace).count("mul") == 1
-    assert_settled(spelling.undo, trace)
-    assert from_onnx(model) == g.build()
-
-
-def test_products_of_others_are_left_to_fusion() -> None:
-    lines: list[Line] = [("Relu", "x", "r"), ("Mul", "x r", "p"), ("Mul", "p r", "y")]
-    trace = raw(model_of(lines))
-    spelling.undo(trace)
-    assert labels(trace).count("mul") == 2
-
-
-def test_our_own_product_of_products_stays_two() -> None:
-    g = GraphBuilder()
-    x = g.input(4, 6)
-    y = g.relu(x)
-    g.output(g.mul(g.mul(x, y, x), y, x))
-    assert from_onnx(to_onnx(g.build())) == g.build()
