@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,3 +38,25 @@ def test_linked_files_exist() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert links
     assert all((ROOT / link).exists() for link in links)
+
+
+def test_zoo_figures_are_those_of_the_results() -> None:
+    rows = pd.read_csv(ROOT / "results" / "zoo_coverage.csv", keep_default_na=False)
+    whole = (rows["error"] == "") & (rows["known_macs"] == 1) & (rows["known_parameters"] == 1)
+    timm = rows["kind"] == "timm"
+    priced = rows[rows["published_macs"] > 0]
+    close = (priced["gap"].abs() <= 0.02).sum()
+    counted = priced["macs_and_norms"] - priced["published_macs"]
+    alike = (counted.abs() <= np.maximum(0.02 * priced["published_macs"], 5e6)).sum()
+    agreement = pd.read_csv(ROOT / "results" / "zoo_agreement.csv")
+    speed = pd.read_csv(ROOT / "results" / "import_speed.csv")
+    times = speed[speed["way"] == "import"]["median_ms"].round().astype(int)
+    for figure in (
+        f"{whole[timm].sum():,} of {timm.sum():,}",
+        f"{whole[~timm].sum()} of {(~timm).sum()}",
+        f"{close} of {len(priced)}",
+        f"{alike} of {len(priced)}",
+        f"{agreement['same'].sum()} of {len(agreement)}",
+        f"{', '.join(map(str, times))} ms",
+    ):
+        assert f"| {figure} |" in README
