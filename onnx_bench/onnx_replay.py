@@ -69,7 +69,10 @@ class Replay:
         if call.has(attribute):
             return call.integers(attribute) or (call.integer(attribute, 0),)
         data = self.data(call, position)
-        return None if data is None else tuple(int(v) for v in data.reshape(-1))
+        if data is None:
+            return None
+        require(data.dtype.kind in "iu")
+        return tuple(int(v) for v in data.reshape(-1))
 
     def number(self, call: Call, position: int, attribute: str) -> float | None:
         """The same for one number; None where it is left out or not known."""
