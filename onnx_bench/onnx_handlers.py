@@ -38,8 +38,6 @@ UNARY = {
     "IsNaN": Op.COMPARE,
     "IsInf": Op.COMPARE,
     "LRN": Op.LOCAL_NORM,
-    "LpNormalization": Op.NORMALIZE,
-    "CumSum": Op.CUMULATE,
     "com.microsoft.Gelu": Op.GELU,
     "com.microsoft.FastGelu": Op.GELU,
     "com.microsoft.QuickGelu": Op.GELU,
@@ -110,6 +108,15 @@ def _softmax(net: Replay, call: Call) -> Results:
         # unless they meant that.
         axis = len(x.shape) - 1
     return net.add(Op.SOFTMAX, [x], x.shape, axis=axis)
+
+
+@handles("LpNormalization", "CumSum")
+def _along(net: Replay, call: Call) -> Results:
+    x = net.value(call)
+    if call.operator == "CumSum":
+        (axis,) = net.integers(call, 1, "axis") or (0,)
+        return net.add(Op.CUMULATE, [x], x.shape, axis=net.axis(call, axis))
+    return net.add(Op.NORMALIZE, [x], x.shape, axis=net.axis(call, call.integer("axis", -1)))
 
 
 # operators with weights

@@ -63,11 +63,8 @@ _UNARY = {
     "isnan": Op.COMPARE,
     "isinf": Op.COMPARE,
     "local_response_norm": Op.LOCAL_NORM,
-    "normalize": Op.NORMALIZE,
     "tril": Op.WHERE,
     "triu": Op.WHERE,
-    "cumprod": Op.CUMULATE,
-    "cumsum": Op.CUMULATE,
 }
 
 
@@ -109,6 +106,16 @@ def _clip(r: Recorder, call: Called) -> None:
 def _softmax(r: Recorder, call: Called) -> None:
     axis = call.get(1, "dim", -1)
     r.add(Op.SOFTMAX, [call.x], call.out, axis=(-1 if axis is None else axis) % call.x.dim())
+
+
+_ALONG = {"normalize": (Op.NORMALIZE, 2, 1), "cumsum": (Op.CUMULATE, 1, 0)}
+_ALONG["cumprod"] = _ALONG["cumsum"]
+
+
+@handles(*_ALONG)
+def _along(r: Recorder, call: Called) -> None:
+    op, place, usual = _ALONG[call.name]
+    r.add(op, [call.x], call.out, axis=int(call.get(place, "dim", usual)) % call.x.dim())
 
 
 @handles("glu")

@@ -1,4 +1,4 @@
-"""The axis along which softmax and unit length work: the last, as rows of a graph name no other.
+"""The axis of softmax, unit length and running sums: the last, as rows of a graph name no other.
 
 Pre: steps may have an `axis`. Post: none has; where it was not the last, its operator stands
 between two transpositions.
@@ -12,7 +12,7 @@ def turn(trace: Trace) -> None:
     """Turns the axis of each such step to the end, and back again."""
     steps: list[Step] = []
     for step in trace.steps:
-        if step.op in (Op.SOFTMAX, Op.NORMALIZE):
+        if step.op in (Op.SOFTMAX, Op.NORMALIZE, Op.CUMULATE):
             axis = step.attributes.pop("axis", -1)
             steps += _turned(step, axis % max(len(step.shape), 1))
         steps.append(step)
