@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gennape.inference import Predictor
-from onnx_bench.benchmarks.labels import network
 from onnx_bench.cost import cost
+from onnx_bench.doors import open_network
+from onnx_bench.graph import Shape
 from onnx_bench.terminal import track
 
 
@@ -16,14 +17,16 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
     """Networks with their scores and costs, best first.
 
     The columns: rank, network, score, macs, parameters; coverage, the share of the network's
-    operators that the vocabulary knows; and familiar, whether the predictor was trained on the
-    network's family (a foreign ONNX file is of none).
+    operators that the vocabulary knows; familiar, whether the predictor was trained on the
+    network's family (a foreign ONNX file is of none); and assumed, the inputs whose open axes were
+    given a size, empty where none was.
 
     Raises:
         GennapeError: a network or the checkpoint cannot be read; the message names it.
     """
     predictor = Predictor.from_pretrained(model)
-    graphs = [network(n) for n in track(networks, "reading")]
+    found = [open_network(n) for n in track(networks, "reading")]
+    graphs = [network.graph for network in found]
     costs = [cost(graph) for graph in graphs]
     frame = pd.DataFrame(
         {
@@ -33,11 +36,18 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
             "parameters": [c.parameters for c in costs],
             "coverage": [graph.coverage for graph in graphs],
             "familiar": [graph.name.partition(":")[0] in predictor.families for graph in graphs],
+            "assumed": [" ".join(map(_sized, network.assumed.items())) for network in found],
         }
     )
     frame = frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
     frame.insert(0, "rank", range(1, len(frame) + 1))
     return frame
+
+
+def _sized(item: tuple[str, Shape]) -> str:
+    """An input and its shape, as `--shape` takes it."""
+    name, shape = item
+    return f"{name}={','.join(map(str, shape))}"
 
 
 def as_table(ranked: pd.DataFrame, model: str) -> None:
@@ -62,6 +72,8 @@ def _notes(ranked: pd.DataFrame) -> Iterator[str]:
             f"{row['network']}: only {row['coverage']:.0%} of its operators are known; "
             "the score is less certain"
         )
+    for row in ranked[ranked["assumed"] != ""].to_dict("records"):
+        yield f"{row['network']}: open axes are taken as {row['assumed']}"
     strange = int((~ranked["familiar"]).sum())
     if strange:
         yield (

@@ -90,10 +90,11 @@ def show(
     exported it: normalisation is folded, attention is one operator, layout is not shown.
     """
     from onnx_bench.canonical import fuse
+    from onnx_bench.doors import open_network
     from onnx_bench.drawing import to_svg
     from onnx_bench.files import atomic_file
 
-    found = _open(network, parse_shapes(shape))
+    found = open_network(network, parse_shapes(shape))
     graph = fuse(found.graph) if fused else found.graph
     for line in _remarks(found):
         typer.echo(line, err=True)
@@ -212,18 +213,6 @@ def _onnx_files(given: list[Path]) -> list[Path]:
     for path in given:
         found += sorted(path.rglob("*.onnx")) if path.is_dir() else [path]
     return list(dict.fromkeys(found))
-
-
-def _open(text: str, shapes: "dict[str, Shape]") -> "Import":
-    """The network that a command's argument names."""
-    from onnx_bench.families import build_spec, is_spec
-    from onnx_bench.imported import Coverage, Import
-    from onnx_bench.onnx_import import import_onnx
-
-    looks_like_spec = ":" in text and Path(text).suffix != ".onnx"
-    if is_spec(text) or (looks_like_spec and not Path(text).exists()):
-        return Import(build_spec(text), {}, Coverage(1.0, 1.0, 1.0), {})
-    return import_onnx(Path(text), shapes)
 
 
 def _remarks(found: "Import") -> "Iterator[str]":

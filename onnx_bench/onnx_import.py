@@ -11,7 +11,12 @@ from pathlib import Path
 import onnx
 from onnx import AttributeProto
 
-from onnx_bench import onnx_handlers, onnx_moves, onnx_windows  # noqa: F401, they fill HANDLERS
+from onnx_bench import (  # noqa: F401, they fill HANDLERS
+    onnx_handlers,
+    onnx_moves,
+    onnx_sequences,
+    onnx_windows,
+)
 from onnx_bench.canonical import simplify
 from onnx_bench.errors import GraphError
 from onnx_bench.graph import ComputationGraph

@@ -8,7 +8,12 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from onnx_bench import torch_handlers, torch_layers, torch_moves  # noqa: F401, they fill HANDLERS
+from onnx_bench import (  # noqa: F401, they fill HANDLERS
+    torch_handlers,
+    torch_layers,
+    torch_moves,
+    torch_sequences,
+)
 from onnx_bench.canonical import simplify
 from onnx_bench.errors import GennapeError, ModuleError
 from onnx_bench.graph import ComputationGraph, Shape

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from onnx_bench.doors import open_network
 from onnx_bench.errors import GennapeError, LabelError
-from onnx_bench.families import build_spec, is_spec
+from onnx_bench.families import is_spec
 from onnx_bench.graph import ComputationGraph
 
 
@@ -73,11 +74,7 @@ class LabelTable:
 
 def network(text: str | Path) -> ComputationGraph:
     """The network that a specification (`FAMILY:...`) or the path of an ONNX file names."""
-    if is_spec(str(text)):
-        return build_spec(str(text))
-    from onnx_bench.onnx_import import from_onnx
-
-    return from_onnx(Path(text))
+    return open_network(text).graph
 
 
 def read_table(path: Path, label: str, network: str = "network") -> LabelTable:

@@ -27,6 +27,7 @@ from onnx_bench.onnx_export import save_onnx, to_onnx
 
 Capture = pytest.CaptureFixture[str]
 COLUMNS = ["rank", "network", "score", "macs", "parameters", "coverage", "familiar"]
+COLUMNS += ["assumed"]
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,7 @@ def test_families_lists_each_with_an_example(capsys: pytest.CaptureFixture[str])
         (["build", "nobody", "x"], "no family is called 'nobody'; there are"),
         (["build", "nobody"], "not of the form FAMILY:SPECIFICATION"),
         (["build", "digits-tokens", "p9"], "a valid specification is"),
-        (["show", "nobody:x"], "no family is called 'nobody'"),
+        (["show", "nobody:x"], "nobody:x: no such file, and no family is called so; there are"),
         (["show", "nowhere.onnx"], "nowhere.onnx: no such file"),
         (["show", "digits-tokens:p9"], "a valid specification is"),
         (["sample", "nobody"], "no family is called 'nobody'"),
