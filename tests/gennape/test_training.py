@@ -36,9 +36,8 @@ def data_of(table: Path, **arguments: Any) -> LabelData:
     return LabelData(table=table, **given)
 
 
-def module(rate: float = 5e-3, **arguments: Any) -> PredictorModule:
-    optimizer = partial(torch.optim.Adam, lr=rate)
-    return PredictorModule(encoder_args=SMALL, optimizer=optimizer, **arguments)
+def module(rate: float = 5e-3, **more: Any) -> PredictorModule:
+    return PredictorModule(encoder_args=SMALL, optimizer=partial(torch.optim.Adam, lr=rate), **more)
 
 
 # splits
@@ -180,11 +179,11 @@ def test_the_predictor_knows_its_families_and_the_source_of_its_labels(finished:
 def test_the_recorded_figures_are_those_of_the_saved_weights(
     finished: Run, graphs: list[ComputationGraph], labels: Labels
 ) -> None:
-    validation = finished.data.split.val
-    predicted = finished.predictor.predict([graphs[i] for i in validation])
-    metrics = finished.predictor.checkpoint.metrics
-    assert metrics["val_spearman"] == pytest.approx(spearman(predicted, labels[validation]))
-    error = np.abs(predicted - labels[validation]).mean()
+    validation, predictor = finished.data.split.val, finished.predictor
+    truth = labels[validation]
+    predicted = predictor.predict([graphs[i] for i in validation])
+    metrics, error = predictor.checkpoint.metrics, np.abs(predicted - truth).mean()
+    assert metrics["val_spearman"] == pytest.approx(spearman(predicted, truth))
     assert metrics["val_mae"] == pytest.approx(error, rel=1e-5)
 
 
