@@ -81,11 +81,19 @@ def _is_product(step: Step) -> bool:
 
 
 def _search(
-    value: Value, is_wanted: Callable[[Step], bool], between: set[Op], depth: int
+    value: Value,
+    is_wanted: Callable[[Step], bool],
+    between: set[Op],
+    depth: int,
+    vain: dict[Value, int] | None = None,
 ) -> tuple[Step, list[Value]] | None:
-    """A step behind masks, biases, guards and layout, and what was computed of those."""
+    """A step behind masks, biases, guards and layout, and what was computed of those.
+
+    `vain` keeps how deep a value has been searched in vain, so that none is searched again.
+    """
+    vain = {} if vain is None else vain
     step = value.producer
-    if step is None or depth == 0:
+    if step is None or vain.get(value, 0) >= depth:
         return None
     if is_wanted(step):
         return step, []
@@ -93,10 +101,11 @@ def _search(
         return None
     data = step.data_inputs
     for candidate in data:
-        found = _search(candidate, is_wanted, between, depth - 1)
+        found = _search(candidate, is_wanted, between, depth - 1, vain)
         if found is not None:
             others = (v for v in data if v is not candidate and not _is_guard(v, candidate))
             return found[0], [*found[1], *others]
+    vain[value] = depth
     return None
 
 
