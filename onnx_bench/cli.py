@@ -136,17 +136,15 @@ def import_(
 
     paths = _onnx_files(files)
     rows = import_files(paths, output, fused, parse_shapes(shape), workers)
-    read = different = 0
-    hashes = set()
+    hashes = []
     for row in track(rows, "importing", total=len(paths)):
         if row.error:
             typer.echo(f"skipped: {row.error}", err=True)
             continue
-        read += 1
-        hashes.add(row.hash)
+        hashes.append(row.hash)
         if row.unknown:
             typer.echo(f"{row.file}: outside the vocabulary: {row.unknown}", err=True)
-    different = len(hashes)
+    read, different = len(hashes), len(set(hashes))
     typer.echo(f"{output}: {read} of {len(paths)} files read, {different} different networks")
     if paths and not read:
         raise typer.Exit(1)

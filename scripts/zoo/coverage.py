@@ -22,8 +22,10 @@ from typing import Any
 
 from onnx_bench.cost import cost
 from onnx_bench.errors import GennapeError
+from onnx_bench.files import atomic_file
 from onnx_bench.terminal import track
 from onnx_bench.torch_import import import_torch
+from scripts.zoo.exports import one_line
 from scripts.zoo.gaps import CLOSE, explain, gap, norms_and_pools
 from scripts.zoo.networks import GROUPS, Network, timm_networks
 
@@ -167,7 +169,7 @@ def parsed(kind: Any, text: str) -> Any:
 
 
 def write(path: Path, rows: dict[str, Row]) -> None:
-    with path.open("w", newline="") as stream:
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, [f.name for f in fields(Row)])
         writer.writeheader()
         writer.writerows(asdict(rows[name]) for name in sorted(rows))
@@ -205,10 +207,6 @@ def report(rows: list[Row]) -> None:
 
 def share(part: list[Row], whole: list[Row]) -> str:
     return f"{len(part)} of {len(whole)} ({len(part) / len(whole):.1%})"
-
-
-def one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 if __name__ == "__main__":
