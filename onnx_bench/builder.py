@@ -19,6 +19,8 @@ from onnx_bench.operators import Op
 
 Block = Callable[Concatenate["GraphBuilder", int, ...], int]
 """Part of a network: `block(builder, x, *args)` adds nodes behind `x` and returns the last."""
+PairBlock = Callable[Concatenate["GraphBuilder", int, int, ...], int]
+"""Part of a network that reads two values: `block(builder, a, b, *args)`."""
 
 
 class GraphBuilder:
@@ -364,6 +366,31 @@ class GraphBuilder:
             x = y
         return x
 
+    def stamp_pair(self, a: int, b: int, block: PairBlock, *args: Hashable) -> int:
+        """As `stamp`, for a block of two inputs that adds nodes: `block(self, a, b, *args)`.
+
+        For cells that read the two cells before them, of which a network has many alike: the cache
+        holds few of them.
+        """
+        fragment, reads_b = _recorded_pair(block, self._rows[a].shape, self._rows[b].shape, args)
+        start, first_edge = len(self._rows), len(self._back)
+        x = self._paste(fragment, a)
+        for edge, reader in reads_b:
+            self._back[first_edge + edge] = start + reader - b
+        return x
+
+    def stamp_each(self, x: int, block: Block, *args: Hashable) -> int:
+        """Runs a block on every entry of the first axis of `x`, with the same weights for each.
+
+        Patches or frames of shape (N, C, H, W), say, that share an encoder of images; the nodes
+        have the axis in front of their own, as if it were more of the batch.
+        """
+        count, *rest = self._rows[x].shape
+        fragment = _record(block, tuple(rest), args)
+        return self._paste(
+            fragment._replace(rows=[shapes.each(r, count) for r in fragment.rows]), x
+        )
+
     def _paste(self, fragment: "_Fragment", x: int) -> int:
         start, first_edge = len(self._rows), len(self._back)
         self._rows += fragment.rows
@@ -400,13 +427,32 @@ def _record(block: Block, in_shape: Shape, args: tuple[Hashable, ...]) -> _Fragm
     g = GraphBuilder()
     placeholder = g.input(*in_shape)
     result = block(g, placeholder, *args)
-    readers = [i for i, arity in enumerate(g._arity) for _ in range(arity)]
-    reads = [
-        (edge, reader - 1)
-        for edge, (reader, back) in enumerate(zip(readers, g._back, strict=True))
-        if reader == back
-    ]
+    reads = _reads(g, placeholder, 1)
     return _Fragment(g._rows[1:], g._arity[1:], g._back, reads, result - 1 if result else None)
 
 
+def _record_pair(
+    block: PairBlock, shape_a: Shape, shape_b: Shape, args: tuple[Hashable, ...]
+) -> tuple[_Fragment, list[tuple[int, int]]]:
+    """The fragment, which reads the first value, and its edges that read the second one."""
+    g = GraphBuilder()
+    a, b = g.input(*shape_a), g.input(*shape_b)
+    result = block(g, a, b, *args)
+    if result <= b:
+        raise GraphError("a block of two inputs gives back one of them, expected a node of its own")
+    whole = _Fragment(g._rows[2:], g._arity[2:], g._back, _reads(g, a, 2), result - 2)
+    return whole, _reads(g, b, 2)
+
+
+def _reads(g: GraphBuilder, source: int, skipped: int) -> list[tuple[int, int]]:
+    """(edge, reader) of the edges that read `source`; readers count from behind `skipped` nodes."""
+    readers = [i for i, arity in enumerate(g._arity) for _ in range(arity)]
+    return [
+        (edge, reader - skipped)
+        for edge, (reader, back) in enumerate(zip(readers, g._back, strict=True))
+        if reader - back == source
+    ]
+
+
 _recorded = lru_cache(maxsize=1 << 12)(_record)
+_recorded_pair = lru_cache(maxsize=1 << 8)(_record_pair)

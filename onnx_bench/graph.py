@@ -89,7 +89,8 @@ class Node(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 16)
-def _decode(row: bytes) -> Node:
+def decode(row: bytes) -> Node:
+    """The node that a row of the table, as raw bytes, stands for: the inverse of `encode`."""
     values = [int(v) for v in np.frombuffer(row, np.int32)]
     return Node(
         Op(values[OP]),
@@ -167,7 +168,7 @@ class ComputationGraph:
 
     def node(self, index: int) -> Node:
         """The decoded node at `index`."""
-        return _decode(self.nodes_NK[index].tobytes())
+        return decode(self.nodes_NK[index].tobytes())
 
     def inputs_of(self, index: int) -> list[int]:
         """The nodes that `index` reads, in the order of its arguments."""

@@ -172,8 +172,10 @@ def _nodes(node: Node, step: Step) -> list[Node]:
     """The node, and a reshape behind it where it moves or cuts the batch, which nodes leave out."""
     if step.op not in (Op.TRANSPOSE, Op.SLICE):
         return [node]
-    given = step.inputs[0].shape
-    dropped = len(given) - len(node.in_shape)
+    dropped = len(step.inputs[0].shape) - len(node.in_shape)
+    if len(step.inputs[0].shape) != len(step.shape):
+        # A reshape of our own exporter lay between: the axes are those of the result.
+        dropped = len(step.shape) - len(node.out_shape)
     if step.op == Op.SLICE:
         axis = step.attributes["axis"] - dropped
         if axis < 0:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from onnx_bench import rows
 from onnx_bench.errors import GraphError
-from onnx_bench.graph import MAX_RANK, Node, Shape
-from onnx_bench.operators import COMMUTATIVE, GATES, Op
+from onnx_bench.graph import MAX_RANK, Node, Shape, decode
+from onnx_bench.operators import ACTIVATIONS, COMMUTATIVE, GATES, Op
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int, int, int] | None
@@ -407,3 +407,32 @@ def transpose(in_shape: Shape, permutation: tuple[int, ...]) -> Row:
 @_rule
 def unknown(in_shape: Shape, shape: Shape) -> Row:
     return row(Node(Op.UNKNOWN, in_shape, shape))
+
+
+_EACH = {
+    Op.CONV,
+    Op.CONV_TRANSPOSE,
+    Op.BATCH_NORM,
+    Op.ADD,
+    Op.ZERO,
+    Op.SLICE,
+    Op.CONCAT,
+    Op.PAD,
+    Op.MAX_POOL,
+    Op.AVG_POOL,
+    Op.GLOBAL_AVG_POOL,
+}
+
+
+@_rule
+def each(row_: Row, count: int) -> Row:
+    """The row that does the same to every entry of a further axis in front."""
+    node = decode(row_.data)
+    if node.op not in _EACH and node.op not in ACTIVATIONS:
+        raise GraphError(f"{node.op.label}: its row cannot say that it runs on each of {count}")
+    attributes = node.attributes
+    if node.op in (Op.SLICE, Op.CONCAT):
+        first, *others = attributes or (0,)
+        attributes = (first + 1, *others)
+    shapes = ((count, *node.in_shape), (count, *node.out_shape))
+    return row(node._replace(in_shape=shapes[0], out_shape=shapes[1], attributes=attributes))

@@ -1,7 +1,9 @@
 """What every search space offers: parse, format, sample, neighbours, build."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from math import prod
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -17,9 +19,28 @@ class Family(ABC, Generic[Spec]):
     `Spec` is the family's own immutable value; its text (`parse`, `format`) is what tables hold.
     """
 
-    name: ClassVar[str]
+    name: str
+    """As the registry has it; `family("NAME@VARIANT")` puts the variant behind it."""
     example: ClassVar[str]
-    """A valid specification, for messages and tests."""
+    """A valid specification in its canonical text, for messages and tests: a small network."""
+    source: ClassVar[str] = ""
+    """The paper that the space comes from, in a few words: authors, venue, year."""
+    size: ClassVar[float] = float("inf")
+    """How many specifications there are."""
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Arguments of the skeletons that have a name; the one without a name is the default."""
+
+    @classmethod
+    def of_variant(cls, variant: str) -> Self:
+        """The family in the skeleton that `variant` names.
+
+        Raises:
+            SpecError: there is no such skeleton.
+        """
+        if variant not in cls.variants:
+            known = ", ".join(cls.variants) or "none"
+            raise SpecError(f"{cls.name} has no variant {variant!r}; there are: {known}")
+        return cls(**cls.variants[variant])
 
     @abstractmethod
     def parse(self, text: str) -> Spec:
@@ -62,6 +83,10 @@ class ChoiceFamily(Family[tuple[str, ...]]):
     """
 
     choices: tuple[tuple[str, ...], ...]
+
+    def __init_subclass__(cls) -> None:
+        if "choices" in vars(cls):
+            cls.size = prod(len(allowed) for allowed in cls.choices)
 
     def parse(self, text: str) -> tuple[str, ...]:
         return self.check(text, tuple(text.split("-")))

@@ -4,6 +4,9 @@ All read 8x8 grey images and answer ten classes. They differ as families do: in 
 choose (wiring, depth and width, bottlenecks, token mixing), not only in size.
 """
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.families.base import ChoiceFamily
 from onnx_bench.families.nasbench201 import NasBench201
@@ -19,6 +22,7 @@ class DigitsCells(NasBench201):
     """Cells of NAS-Bench-201, one a stage, 8 channels wide at first."""
 
     name = "digits-cells"
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self) -> None:
         super().__init__(channels=8, cells=1, input_shape=INPUT_SHAPE, classes=CLASSES)

@@ -93,6 +93,8 @@ class NasBench101(Family[Cell]):
     """The cells of NAS-Bench-101 in the benchmark's skeleton."""
 
     name = "nasbench101"
+    source = "Ying et al., ICML 2019"
+    size = 423_624
     example = f"0110001000010000:input,{CONV3X3},{CONV1X1},output"
 
     def parse(self, text: str) -> Cell:

@@ -9,6 +9,8 @@ what the benchmark's does.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.families.base import ChoiceFamily
@@ -34,6 +36,11 @@ class NasBench201(ChoiceFamily):
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|"
         "+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|"
     )
+    source = "Dong and Yang, ICLR 2020"
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cifar100": {"classes": 100},
+        "imagenet16": {"input_shape": (3, 16, 16), "classes": 120},
+    }
     choices = (OPERATIONS,) * len(EDGES)
 
     def __init__(
@@ -58,16 +65,17 @@ class NasBench201(ChoiceFamily):
 
     def build(self, spec: tuple[str, ...]) -> ComputationGraph:
         g = GraphBuilder()
-        x = g.stamp(g.input(*self.input_shape), _stem, self.channels)
+        x = g.stamp(g.input(*self.input_shape), stem, self.channels)
         x = g.repeat(x, self.cells, _cell, spec)
         for stage in (1, 2):
-            x = g.stamp(x, _reduction, self.channels << stage)
+            x = g.stamp(x, reduction, self.channels << stage)
             x = g.repeat(x, self.cells, _cell, spec)
-        g.output(g.stamp(x, _classifier, self.classes))
+        g.output(g.stamp(x, classifier, self.classes))
         return g.build(f"{self.name}:{self.format(spec)}")
 
 
-def _stem(g: GraphBuilder, x: int, channels: int) -> int:
+def stem(g: GraphBuilder, x: int, channels: int) -> int:
+    """The start of the skeleton: a 3x3 convolution and its normalisation."""
     return g.batch_norm(g.conv(x, channels, 3))
 
 
@@ -90,20 +98,23 @@ def _edge(g: GraphBuilder, x: int, operation: str) -> int:
         case "avg_pool_3x3":
             return g.avg_pool(x, 3)
         case _:
-            return _relu_conv_bn(g, x, g.shape(x)[0], 3 if operation == "nor_conv_3x3" else 1)
+            return relu_conv_bn(g, x, g.shape(x)[0], 3 if operation == "nor_conv_3x3" else 1)
 
 
-def _relu_conv_bn(g: GraphBuilder, x: int, channels: int, kernel: int, stride: int = 1) -> int:
+def relu_conv_bn(g: GraphBuilder, x: int, channels: int, kernel: int, stride: int = 1) -> int:
+    """The convolution of a cell, after its activation and before its normalisation."""
     return g.batch_norm(g.conv(g.relu(x), channels, kernel, stride))
 
 
-def _reduction(g: GraphBuilder, x: int, channels: int) -> int:
-    y = _relu_conv_bn(g, x, channels, 3, stride=2)
-    y = _relu_conv_bn(g, y, channels, 3)
+def reduction(g: GraphBuilder, x: int, channels: int) -> int:
+    """The residual block between stages: stride 2, its shortcut pooled and projected."""
+    y = relu_conv_bn(g, x, channels, 3, stride=2)
+    y = relu_conv_bn(g, y, channels, 3)
     shortcut = g.conv(g.avg_pool(x, 2, stride=2, padding=0), channels)
     return g.add(shortcut, y)
 
 
-def _classifier(g: GraphBuilder, x: int, classes: int) -> int:
+def classifier(g: GraphBuilder, x: int, classes: int) -> int:
+    """The end of the skeleton: normalisation, activation, global average, linear."""
     x = g.global_avg_pool(g.relu(g.batch_norm(x)))
     return g.linear(g.flatten(x), classes)

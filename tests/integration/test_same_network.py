@@ -5,13 +5,14 @@ import onnxruntime
 import pytest
 import torch
 
-from onnx_bench.families import FAMILIES, family
+from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import to_onnx
 from onnx_bench.operators import Op
 from onnx_bench.torch_module import GraphModule, to_torch
+from tests.small_families import SMALL_FAMILIES
 
-SAMPLES = {name: 2 if name.startswith("nasbench") else 8 for name in FAMILIES}
+SAMPLES = {name: 2 if name.startswith("nasbench") else 8 for name in SMALL_FAMILIES}
 
 
 def networks() -> list[tuple[str, int]]:

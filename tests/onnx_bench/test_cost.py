@@ -11,10 +11,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.cost import Cost, activations_N, cost, macs_N, parameters_N
-from onnx_bench.families import FAMILIES, family
+from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.operators import Op
 from onnx_bench.torch_module import GraphModule, to_torch
+from tests.small_families import SMALL_FAMILIES
 
 SAMPLES = 5
 ONLY_CONV3X3 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|" + (
@@ -109,14 +110,14 @@ def test_counts_beyond_32_bits_do_not_wrap() -> None:
 # against torch
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_parameters_are_those_of_the_module(name: str) -> None:
     for graph in samples(name):
         module = on_meta(graph)
         assert cost(graph).parameters == sum(p.numel() for p in module.parameters())
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_parameters_of_each_node_are_those_of_its_layer(name: str) -> None:
     graph = samples(name)[0]
     layers = dict(on_meta(graph).named_children())

@@ -16,11 +16,12 @@ from onnx_bench.builder import GraphBuilder
 from onnx_bench.drawing import boxes, graphviz, to_svg
 from onnx_bench.drawing.boxes import KINDS, heat_paint, kind
 from onnx_bench.errors import GraphError
-from onnx_bench.families import FAMILIES, build_spec, family
+from onnx_bench.families import build_spec, family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.operators import Op
+from tests.small_families import SELF_CONTAINED
 
-EXAMPLES = [f"{name}:{family(name).example}" for name in FAMILIES]
+EXAMPLES = [f"{name}:{family(name).example}" for name in SELF_CONTAINED]
 TOKENS = f"digits-tokens:{family('digits-tokens').example}"
 SVG = "{http://www.w3.org/2000/svg}"
 

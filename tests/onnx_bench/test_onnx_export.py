@@ -15,11 +15,12 @@ from strategies import graphs
 from onnx_bench import rows, shapes
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.errors import GraphError
-from onnx_bench.families import FAMILIES, family
+from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx, to_onnx
 from onnx_bench.operators import Op
 from onnx_bench.torch_module import to_torch
+from tests.small_families import SMALL_FAMILIES
 
 NETWORKS = 50
 Arrays = list[npt.NDArray[np.float32]]
@@ -64,7 +65,7 @@ def assert_like_torch(graph: ComputationGraph, batch: int = 2) -> None:
         np.testing.assert_allclose(got, want.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_fifty_networks_of_each_family_are_valid_and_run(name: str) -> None:
     space, rng = family(name), np.random.default_rng(1)
     for _ in range(NETWORKS):
@@ -77,7 +78,7 @@ def test_fifty_networks_of_each_family_are_valid_and_run(name: str) -> None:
         assert np.isfinite(result).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_networks_of_each_family_compute_what_torch_does(name: str) -> None:
     space, rng = family(name), np.random.default_rng(2)
     for _ in range(2):
