@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scripts.zoo.shim import install
+from onnx_bench.torchvision_shim import install
 
 CLASSES, TOKENS, SHALLOW = 1000, 64, 2
 

@@ -89,8 +89,8 @@ def export(name: str, path: Path) -> None:
     """Writes a network with its weights."""
     import torch
 
+    from onnx_bench.torchvision_shim import install
     from scripts.zoo.networks import Unwrapped, network
-    from scripts.zoo.shim import install
 
     install()
     if name == "bert_base":

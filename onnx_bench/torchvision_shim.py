@@ -41,9 +41,9 @@ def install() -> torch.library.Library | None:
     """
     if importlib.util.find_spec("torchvision") is None or _loads():
         return None
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 
@@ -55,7 +55,7 @@ def _loads() -> bool:
     if compiled is None:
         return False
     try:
-        torch.ops.load_library(str(compiled))
+        torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]
     except OSError:
         return False
     return True
