@@ -24,5 +24,13 @@ class LabelError(GennapeError):
     """A table of labels that lacks a column, a row or a number."""
 
 
+class CollectionError(GennapeError):
+    """A folder of graphs on disk that is damaged, or of another version."""
+
+
+class DownloadError(GennapeError):
+    """A file that could not be fetched, or is not the one that was expected."""
+
+
 class ModuleError(GennapeError):
     """A PyTorch module that cannot be recorded as a network."""
