@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onnx_bench.commands import collections, labels, verify
 from onnx_bench.terminal import run
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from onnx_bench.imported import Import
 
 app = typer.Typer(
-    help="Networks of the search spaces as ONNX files, and what is in them.",
+    help="Networks of the search spaces as ONNX files, what is in them, and what they scored.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 FamilyArgument = Annotated[
-    str, typer.Argument(metavar="FAMILY", help="A family's name; `onnx-bench families` lists them.")
+    str, typer.Argument(metavar="FAMILY", help="A family's name; `onnx-bench list` shows them.")
 ]
 
 FusedOption = Annotated[
@@ -171,18 +172,8 @@ def sample(
         typer.echo(f"{family}:{space.format(space.sample(rng))}")
 
 
-@app.command()
-def families() -> None:
-    """List the families, each with a network of it.
-
-    \b
-    Example:
-      onnx-bench families
-    """
-    from onnx_bench.families import FAMILIES, family
-
-    for name in FAMILIES:
-        typer.echo(f"{name:14} {name}:{family(name).example}")
+for command in (labels, collections, verify):
+    command.add_to(app)
 
 
 def parse_shapes(options: "Sequence[str]") -> "dict[str, Shape]":

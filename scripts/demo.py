@@ -25,7 +25,7 @@ from gennape.ranking import as_table, rank
 from gennape.training.data import LabelData
 from gennape.training.fit import fit
 from gennape.training.module import PredictorModule
-from onnx_bench.benchmarks import digits
+from onnx_bench.benchmarks import digits, read
 from onnx_bench.files import atomic_file
 from onnx_bench.onnx_export import save_onnx
 from onnx_bench.terminal import progress
@@ -39,7 +39,7 @@ def main() -> None:
     console.print(f"1. training on every kind of digits but [bold]{args.left_out}[/bold]")
     predictor = train(args)
 
-    target = digits.read(subset=args.left_out)
+    target = read("digits", subset=args.left_out)
     graphs = encode(target.graphs())
     order = np.random.default_rng(args.seed).permutation(len(target))
     seen, rest = order[: args.labels], order[args.labels :]

@@ -2,41 +2,70 @@
 
 The public tables are not part of the package: they are looked for in the folder that is given as
 `root`, or that the environment variable GENNAPE_DATA names. `digits` ships with the package.
+
+To add one, write a file that declares a `BENCHMARK` and name it below.
 """
 
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
-from onnx_bench.benchmarks import digits, nasbench101, nasbench201
+from onnx_bench.benchmarks.base import Benchmark, Label
 from onnx_bench.benchmarks.labels import LabelTable, read_table
 from onnx_bench.errors import LabelError
 
-__all__ = ["BENCHMARKS", "LabelTable", "read", "read_table"]
+__all__ = ["BENCHMARKS", "Benchmark", "Label", "LabelTable", "benchmark", "read", "read_table"]
 
-
-class Reader(Protocol):
-    """How every benchmark is read; None stands for its default label and subset."""
-
-    def __call__(
-        self, root: Path | None = None, label: str | None = None, subset: str | None = None
-    ) -> LabelTable: ...
-
-
-BENCHMARKS: dict[str, Reader] = {
-    "digits": digits.read,
-    "nasbench101": nasbench101.read,
-    "nasbench201": nasbench201.read,
+BENCHMARKS = {
+    "digits": "digits",
+    "nasbench101": "nasbench101",
+    "nasbench101-budgets": "nasbench101_budgets",
+    "nasbench201": "nasbench201",
+    "nasbench201-hardware": "nasbench201_hardware",
+    "nasbench201-robustness": "nasbench201_robustness",
+    "nasbench201-adversarial": "nasbench201_adversarial",
+    "bert": "bert",
+    "nasbench-nlp": "nasbench_nlp",
+    "gpt2": "gpt2",
+    "transformer-xl": "transformer_xl",
+    "hwgpt-s": "hwgpt_s",
+    "hwgpt-m": "hwgpt_m",
+    "ofa-mbv3": "ofa_mbv3",
+    "ofa-mbv3-latency": "ofa_mbv3_latency",
+    "metaqnn": "metaqnn",
+    "nats-sss": "nats_sss",
+    "nasbench-macro": "nasbench_macro",
+    "transnas-micro": "transnas_micro",
+    "transnas-macro": "transnas_macro",
+    "darts": "darts",
+    "autoformer": "autoformer",
+    "pit": "pit",
+    "timm-imagenet": "timm_imagenet",
+    "nasbench301": "nasbench301",
+    "onnx-hub": "onnx_hub",
 }
+"""The benchmarks by name, each with its file in this folder."""
+
+
+@cache
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        LabelError: there is none; the message lists those that there are.
+    """
+    if name not in BENCHMARKS:
+        raise LabelError(f"no benchmark is called {name!r}; there are {', '.join(BENCHMARKS)}")
+    found: Benchmark = import_module(f"{__name__}.{BENCHMARKS[name]}").BENCHMARK
+    return found
 
 
 def read(
     name: str, root: Path | None = None, label: str | None = None, subset: str | None = None
 ) -> LabelTable:
-    """The networks and labels of a benchmark.
+    """The networks of a benchmark and one of its labels, the default ones where none is named.
 
     Raises:
         LabelError: there is no such benchmark, or its file, label or subset is missing.
     """
-    if name not in BENCHMARKS:
-        raise LabelError(f"no benchmark is called {name!r}; there are {', '.join(BENCHMARKS)}")
-    return BENCHMARKS[name](root, label, subset)
+    return benchmark(name).read(root, label, subset)

@@ -5,43 +5,55 @@ noise. How, and how stable the ranks are: `onnx_bench/data/digits.md`; the scrip
 `scripts/label_digits.py`.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from onnx_bench.benchmarks.labels import LabelTable, from_frame, subset_of
+from onnx_bench.benchmarks.base import Benchmark, Label, everything
 
 KINDS = ("digits-cells", "digits-chains", "digits-mbconv", "digits-tokens")
 SEEDS = 3
 FILE = Path(__file__).parents[1] / "data" / "digits.parquet"
 
 
+class Shipped(Benchmark):
+    """A benchmark whose table lies in the package."""
+
+    def home(self, root: Path | None = None) -> Path:
+        del root
+        return FILE.parent
+
+
+def _kind(kind: str, wanted: bool) -> "Callable[[pd.DataFrame], pd.Series[bool]]":
+    return lambda frame: (frame["kind"] == kind) == wanted
+
+
+BENCHMARK = Shipped(
+    name="digits",
+    folder="digits",
+    title="small networks of four kinds on noisy 8x8 digits, three runs: ships with the package",
+    source="ours",
+    licence="Apache-2.0",
+    families=KINDS,
+    networks=lambda frame: frame["kind"] + ":" + frame["spec"],
+    labels=(
+        Label("accuracy", tuple(f"accuracy_{seed}" for seed in range(SEEDS)), "digits", epochs=8),
+        *(
+            Label(f"accuracy_{seed}", (f"accuracy_{seed}",), "digits", epochs=8)
+            for seed in range(SEEDS)
+        ),
+    ),
+    subsets={
+        "all": everything,
+        **{kind: _kind(kind, True) for kind in KINDS},
+        **{f"not-{kind}": _kind(kind, False) for kind in KINDS},
+    },
+    needs=("kind", "spec"),
+    table=FILE.name,
+)
+
+
 def frame() -> pd.DataFrame:
     """One row a network: `kind`, `spec`, `accuracy_0..2` (percent) and `curve_0..2`."""
-    return pd.read_parquet(FILE)
-
-
-def read(
-    root: Path | None = None, label: str | None = None, subset: str | None = None
-) -> LabelTable:
-    """The networks and their mean test accuracy over three runs, in percent.
-
-    Args:
-        root: not used, the labels ship with the package.
-        label: `accuracy_0`, `accuracy_1` or `accuracy_2` for one run instead of the mean.
-        subset: one kind (`digits-cells`, ...), or `not-` and a kind for all the others.
-    """
-    del root
-    names = ("all", *KINDS, *(f"not-{kind}" for kind in KINDS))
-    chosen = subset_of("digits", subset, names)
-    rows = frame()
-    if chosen.startswith("not-"):
-        rows = rows[rows["kind"] != chosen.removeprefix("not-")]
-    elif chosen != "all":
-        rows = rows[rows["kind"] == chosen]
-    runs = rows[[f"accuracy_{seed}" for seed in range(SEEDS)]].to_numpy(np.float64)
-    rows = rows.assign(network=rows["kind"] + ":" + rows["spec"], accuracy=runs.mean(axis=1))
-    table = from_frame(rows, FILE, "network", label or "accuracy", subset=chosen)
-    return replace(table, kinds=tuple(rows["kind"]))
+    return BENCHMARK.frame()

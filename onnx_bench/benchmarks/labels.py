@@ -1,6 +1,5 @@
 """A table of networks and what they scored, and how such tables are read and checked."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,36 +111,6 @@ def from_frame(
         raise LabelError(f"{path}: {network!r} is empty in row {missing[0] + 1}; name a network")
     networks = tuple(frame[network].astype(str))
     return LabelTable(networks, values, (kind,) * len(networks), str(path), label, subset)
-
-
-def benchmark_file(root: Path | None, name: str) -> Path:
-    """The label file of a public benchmark.
-
-    Raises:
-        LabelError: it is not there; the message says where it was looked for.
-    """
-    folder = root or (Path(value) if (value := os.environ.get("GENNAPE_DATA")) else None)
-    if folder is None:
-        raise LabelError(
-            f"{name}: its labels are not part of the package; set GENNAPE_DATA (or --data-root) to "
-            f"the folder that holds {name}/labels.parquet"
-        )
-    path = folder / name / "labels.parquet"
-    if not path.is_file():
-        raise LabelError(f"{path}: no such file; point GENNAPE_DATA (or --data-root) to its folder")
-    return path
-
-
-def subset_of(name: str, subset: str | None, subsets: Sequence[str]) -> str:
-    """The chosen subset, the first one by default.
-
-    Raises:
-        LabelError: the benchmark has no such subset.
-    """
-    chosen = subset or subsets[0]
-    if chosen not in subsets:
-        raise LabelError(f"{name} has no subset {chosen!r}; there are {', '.join(subsets)}")
-    return chosen
 
 
 def read_frame(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,8 @@ def test_show_warns_of_operators_that_it_does_not_know(
 
 def test_sample_prints_networks_that_can_be_built(capsys: pytest.CaptureFixture[str]) -> None:
     for name in FAMILIES:
+        if name == "timm" and find_spec("timm") is None:
+            continue
         assert run("sample", name, "-n", "3", "--seed", "4") == 0
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) == 3
@@ -149,13 +152,6 @@ def test_sample_prints_networks_that_can_be_built(capsys: pytest.CaptureFixture[
         assert capsys.readouterr().out.splitlines() == lines
         run("sample", name, "-n", "3", "--seed", "5")
         assert capsys.readouterr().out.splitlines() != lines
-
-
-def test_families_lists_each_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("families") == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [name for name, _ in rows] == list(FAMILIES)
-    assert all(build_spec(example).parameters > 0 for _, example in rows)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +194,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments) == 2
 
 
-@pytest.mark.parametrize("command", ["build", "show", "import", "sample", "families"])
+@pytest.mark.parametrize("command", ["build", "show", "import", "sample"])
 def test_help_teaches_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"onnx-bench {command}" in re.split("Examples?:", capsys.readouterr().out)[1]
@@ -208,7 +204,7 @@ def test_examples_of_the_help_can_be_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in ("build", "sample", "families"):
+    for command in ("build", "sample"):
         run(command, "--help")
         example = capsys.readouterr().out.split("Example:")[1].split("\n")[1]
         words = example.partition(">")[0].split()[1:]
@@ -228,5 +224,6 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("onnx-bench")
-    result = subprocess.run([command, "families"], capture_output=True, text=True, check=True)
-    assert len(result.stdout.splitlines()) == len(FAMILIES)
+    words = [command, "sample", "digits-cells", "-n", "4"]
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert len(result.stdout.splitlines()) == 4
