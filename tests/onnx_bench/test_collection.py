@@ -1,13 +1,19 @@
 """Packed graphs come back as they were, one by one or as one disconnected graph."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed import assert_same_arrays
 from strategies import graphs
 
 from onnx_bench.builder import GraphBuilder
-from onnx_bench.collection import GraphCollection
+from onnx_bench.collections import GraphCollection
+from onnx_bench.collections.graphs import pointers
+from onnx_bench.cost import parameters_N
+from onnx_bench.errors import CollectionError
 from onnx_bench.families import family
 from onnx_bench.graph import WIDTH, ComputationGraph
 
@@ -112,3 +118,59 @@ def test_an_index_outside_the_collection_is_an_index_error(index: int) -> None:
 
 def test_a_negative_index_counts_from_the_end() -> None:
     assert GraphCollection.from_graphs([chain(1), chain(2)])[-1] == chain(2)
+
+
+@few
+@given(st.lists(graphs(max_steps=4), min_size=1, max_size=4), st.data())
+def test_taking_is_packing_the_chosen_ones(
+    packed: list[ComputationGraph], data: st.DataObject
+) -> None:
+    indices = data.draw(st.lists(st.integers(0, len(packed) - 1), max_size=5))
+    taken = GraphCollection.from_graphs(packed).take(indices)
+    assert_same_arrays(taken, GraphCollection.from_graphs([packed[i] for i in indices]))
+
+
+def test_totals_are_sums_over_the_nodes_of_each_graph() -> None:
+    packed = [chain(3), chain(0), chain(1)]
+    collection = GraphCollection.from_graphs(packed)
+    ones = np.ones(len(collection.rows_RK), np.int64)
+    assert collection.totals(ones).tolist() == [len(graph) for graph in packed]
+    members, rng = family("digits-cells"), np.random.default_rng(0)
+    packed = [members.build(members.sample(rng)) for _ in range(5)]
+    collection = GraphCollection.from_graphs(packed)
+    parameters = collection.totals(parameters_N(collection.rows_RK))
+    assert parameters.tolist() == [graph.parameters for graph in packed]
+
+
+@few
+@given(st.lists(graphs(max_steps=4), max_size=4))
+def test_whatever_was_packed_is_valid(packed: list[ComputationGraph]) -> None:
+    GraphCollection.from_graphs(packed).validate()
+
+
+@pytest.mark.parametrize(
+    ("array", "place", "value", "message"),
+    [
+        ("row_M", 5, 99, "a row that is not there"),
+        ("row_M", 5, -1, "a row that is not there"),
+        ("node_ptr", 1, 0, "do not rise"),
+        ("node_ptr", -1, 3, "end at 3 nodes"),
+        ("edge_ptr", 1, 99, "do not rise"),
+        ("edges_2E", (0, 4), 9, "graph 1: an edge that leads nowhere, or a cycle"),
+        ("edges_2E", (0, 0), -1, "graph 0: an edge"),
+        ("edges_2E", (1, 0), 3, "graph 0: an edge"),
+        ("rows_RK", (0, 0), 9999, "vocabulary does not know"),
+    ],
+)
+def test_arrays_that_are_no_graphs_are_refused(
+    array: str, place: int | tuple[int, int], value: int, message: str
+) -> None:
+    collection = GraphCollection.from_graphs([chain(1), chain(2)])
+    broken = getattr(collection, array).copy()
+    broken[place] = value
+    with pytest.raises(CollectionError, match=message):
+        replace(collection, **{array: broken}).validate()
+
+
+def test_pointers_reach_beyond_two_thousand_million_nodes() -> None:
+    assert pointers([2**31 - 1, 2**31 - 1])[-1] == 2**32 - 2
