@@ -8,8 +8,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gennape.features.depth import depths
 from gennape.features.nodes import node_features
-from onnx_bench.collection import GraphCollection
+from onnx_bench.collections import GraphCollection
+from onnx_bench.cost import macs_N
 from onnx_bench.graph import ComputationGraph
 
 
@@ -22,8 +24,12 @@ class GraphBatch(NamedTuple):
     resolution_N6: Tensor
     kernel_N2: Tensor
     bias_N: Tensor
+    depth_N: Tensor
+    """Where a node stands between the input (0) and the last node (1) of its graph."""
     edges_2E: Tensor
     graph_N: Tensor
+    macs_B: Tensor
+    """Multiply-accumulates of each graph, in double precision."""
     num_graphs: int
 
     def to(self, device: torch.device | str) -> "GraphBatch":
@@ -41,6 +47,8 @@ class EncodedGraphs:
         self.graphs = graphs
         self.features = [torch.from_numpy(f.copy()) for f in node_features(graphs.rows_RK)]
         """Type, resolution, kernel and bias of each distinct row, as tensors."""
+        self.depth_M = torch.from_numpy(depths(graphs))
+        self.macs_G = torch.from_numpy(_macs(graphs))
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -51,13 +59,24 @@ class EncodedGraphs:
         rows = torch.from_numpy(row_N).long()
         type_N, resolution_N6, kernel_N2, bias_N = (f[rows] for f in self.features)
         graph_N = np.repeat(np.arange(len(sizes)), sizes)
+        ptr = self.graphs.node_ptr
+        nodes = [self.depth_M[ptr[i] : ptr[i + 1]] for i in indices]
         return GraphBatch(
             rows,
             type_N,
             resolution_N6,
             kernel_N2,
             bias_N,
+            torch.cat(nodes) if nodes else self.depth_M[:0],
             torch.from_numpy(edges_2E).long(),
             torch.from_numpy(graph_N),
+            self.macs_G[np.asarray(indices, np.int64)],
             len(sizes),
         )
+
+
+def _macs(graphs: GraphCollection) -> npt.NDArray[np.float64]:
+    """Multiply-accumulates of each graph, shape (G,)."""
+    before = np.concatenate([[0], macs_N(graphs.rows_RK)[graphs.row_M].cumsum()])
+    total: npt.NDArray[np.int64] = before[graphs.node_ptr[1:]] - before[graphs.node_ptr[:-1]]
+    return total.astype(np.float64)

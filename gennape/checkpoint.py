@@ -5,46 +5,30 @@ trained with, the scale of the target, the families seen, and the figures measur
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gennape.features.nodes import OPERATOR_TYPES
 from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 from onnx_bench.files import atomic_folder
 from onnx_bench.graph import GRAPH_FORMAT
 from onnx_bench.operators import VOCABULARY_VERSION
 
 CHECKPOINT_FORMAT = 1
+Form = Literal["atomic", "fused"]
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
 class CheckpointError(GennapeError):
     """A checkpoint that is not there, not whole, or of another version."""
-
-
-@dataclass(frozen=True)
-class TargetScale:
-    """Labels are standardised for training: z = (label - mean) / std."""
-
-    mean: float = 0.0
-    std: float = 1.0
-
-    @classmethod
-    def of(cls, labels: npt.ArrayLike) -> "TargetScale":
-        """Mean and deviation of some labels; a deviation of zero counts as one."""
-        values = np.asarray(labels, np.float64)
-        # Rounding gives equal labels a deviation of some 1e-17.
-        equal = values.size == 0 or (values == values.flat[0]).all()
-        return cls(float(values.mean()), 1.0 if equal else float(values.std()))
 
 
 @dataclass(frozen=True)
@@ -59,6 +43,8 @@ class Checkpoint:
     """Where the labels came from."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Validation figures, for people."""
+    form: Form = "atomic"
+    """Of the graphs that it was trained on: networks are brought to it before they are scored."""
 
     def save(self, folder: Path | str) -> None:
         """Writes the folder, replacing a checkpoint that is there; it appears only when whole.
@@ -73,10 +59,11 @@ class Checkpoint:
             "vocabulary": VOCABULARY_VERSION,
             "operator_types": list(OPERATOR_TYPES),
             "model": self.model.config.to_dict(),
-            "target": {"mean": self.scale.mean, "std": self.scale.std},
+            "target": asdict(self.scale),
             "families": list(self.families),
             "source": self.source,
             "metrics": self.metrics,
+            "form": self.form,
         }
         weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
         with atomic_folder(Path(folder)) as temporary:
@@ -135,13 +122,17 @@ def load(name: str | Path) -> Checkpoint:
         weights = load_file(folder / WEIGHTS)
         _place_operators(weights, config["operator_types"])
         model.load_state_dict(weights)
-        scale = TargetScale(float(config["target"]["mean"]), float(config["target"]["std"]))
+        target = config["target"]
+        scale = TargetScale(
+            float(target["mean"]), float(target["std"]), bool(target.get("per_flops", False))
+        )
         return Checkpoint(
             model.eval(),
             scale,
             tuple(config["families"]),
             str(config["source"]),
             {str(k): float(v) for k, v in config["metrics"].items()},
+            _form(config.get("form", "atomic")),
         )
     except FileNotFoundError:
         raise CheckpointError(f"{folder / WEIGHTS}: missing; the checkpoint is not whole") from None
@@ -152,6 +143,12 @@ def load(name: str | Path) -> Checkpoint:
         ) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CONFIG}: not a whole configuration ({error!r})") from None
+
+
+def _form(name: str) -> Form:
+    if name not in get_args(Form):
+        raise ValueError(f"form is {name!r}, expected one of {get_args(Form)}")
+    return cast(Form, name)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

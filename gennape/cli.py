@@ -12,7 +12,7 @@ DEFAULT_MODEL = "kgnn-nb101"
 
 app = typer.Typer(
     help="Predict how well networks will do once trained. Networks are ONNX files or "
-    "FAMILY:SPECIFICATION texts (`onnx-bench families` lists the families).",
+    "FAMILY:SPECIFICATION texts (`onnx-bench list` shows the families).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

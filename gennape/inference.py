@@ -5,23 +5,23 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from gennape.batch import EncodedGraphs, GraphBatch
-from gennape.checkpoint import Checkpoint, TargetScale, load
-from gennape.losses import loss_by_name
+from gennape.checkpoint import Checkpoint, Form, load
+from gennape.targets import TargetScale
+from gennape.tuning import Freeze, fine_tune, rows_in_batches
 from onnx_bench.benchmarks.labels import network
-from onnx_bench.collection import GraphCollection
+from onnx_bench.canonical import fuse
+from onnx_bench.collections import GraphCollection
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.graph import ComputationGraph
 
 Network = ComputationGraph | str | Path
 Networks = Network | Iterable[Network] | GraphCollection | EncodedGraphs
-Freeze = Literal["none", "encoder"]
 Scores = npt.NDArray[np.float64]
 
 
@@ -61,13 +61,14 @@ class Predictor:
         Raises:
             GennapeError: a network cannot be read; nothing is predicted then.
         """
-        scale = self.checkpoint.scale
-        scores = self._run(self.checkpoint.model, networks, batch_size)
-        return scores * scale.std + scale.mean
+        graphs = encode(networks, self.checkpoint.form)
+        scores = self._run(self.checkpoint.model, graphs, batch_size)
+        return self.checkpoint.scale.restore(scores, graphs.macs_G.numpy())
 
     def embed(self, networks: Networks, batch_size: int = 128) -> Scores:
         """The encoder's embeddings, shape (N, features)."""
-        return self._run(self.checkpoint.model.encoder, networks, batch_size)
+        graphs = encode(networks, self.checkpoint.form)
+        return self._run(self.checkpoint.model.encoder, graphs, batch_size)
 
     def fit(
         self,
@@ -98,37 +99,26 @@ class Predictor:
         Raises:
             LabelError: labels are not finite, or not one for each network, or all the same.
         """
-        if freeze not in get_args(Freeze):
-            raise GennapeError(f"freeze is {freeze!r}, expected one of {get_args(Freeze)}")
-        if loss != "mse" and batch_size < 2:
-            raise GennapeError(f"{loss} compares networks: batch_size must be 2 or more")
-        graphs = encode(networks)
+        graphs = encode(networks, self.checkpoint.form)
         values = _checked_labels(labels, len(graphs))
-        criterion = loss_by_name(loss)
+        macs = graphs.macs_G.numpy()
         # A copy learns, so that a fit that is stopped changes nothing.
-        model, scale = copy.deepcopy(self.checkpoint.model), TargetScale.of(values)
-        targets = torch.from_numpy((values - scale.mean) / scale.std).float()
-        trained = list((model.head if freeze == "encoder" else model).parameters())
-        optimizer, rng = torch.optim.Adam(trained, lr=learning_rate), np.random.default_rng(seed)
-        with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own stream
-            torch.manual_seed(seed)
-            model.train()
-            for epoch in range(epochs):
-                total = 0.0
-                order = rng.permutation(len(graphs))
-                for chosen in np.split(order, range(batch_size, len(order), batch_size)):
-                    error = criterion(model(graphs.batch(chosen)), targets[chosen])
-                    model.zero_grad()
-                    error.backward()  # type: ignore[no-untyped-call]
-                    torch.nn.utils.clip_grad_norm_(trained, 5.0)
-                    optimizer.step()
-                    total += error.item() * len(chosen)
-                if progress:
-                    progress(epoch + 1, total / len(graphs))
-        families = tuple(dict.fromkeys([*self.families, *_families(graphs)]))
-        self.checkpoint = replace(
-            self.checkpoint, model=model.eval(), scale=scale, families=families
+        model = copy.deepcopy(self.checkpoint.model)
+        scale = TargetScale.of(values, macs, self.checkpoint.scale.per_flops)
+        fine_tune(
+            model,
+            graphs,
+            torch.from_numpy(scale.standardise(values, macs)).float(),
+            freeze=freeze,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            loss=loss,
+            seed=seed,
+            progress=progress,
         )
+        families = tuple(dict.fromkeys([*self.families, *_families(graphs)]))
+        self.checkpoint = replace(self.checkpoint, model=model, scale=scale, families=families)
         return self
 
     def save(self, folder: Path | str) -> None:
@@ -137,28 +127,31 @@ class Predictor:
 
     @staticmethod
     def _run(
-        module: Callable[[GraphBatch], torch.Tensor], networks: Networks, batch_size: int
+        module: Callable[[GraphBatch], torch.Tensor], graphs: EncodedGraphs, batch_size: int
     ) -> Scores:
-        graphs = encode(networks)
         with torch.inference_mode():
             parts = [
-                module(graphs.batch(range(start, min(start + batch_size, len(graphs)))))
-                for start in range(0, len(graphs), batch_size)
+                module(graphs.batch(rows)) for rows in rows_in_batches(len(graphs), batch_size)
             ]
         if not parts:
             raise GennapeError("no networks to predict")
         return torch.cat(parts).double().numpy()
 
 
-def encode(networks: Networks) -> EncodedGraphs:
-    """Networks of any kind with their node features, ready to be batched."""
+def encode(networks: Networks, form: Form = "atomic") -> EncodedGraphs:
+    """Networks of any kind with their node features, ready to be batched.
+
+    Args:
+        form: that a model was trained on; collections are in it already.
+    """
     if isinstance(networks, EncodedGraphs):
         return networks
     if isinstance(networks, GraphCollection):
         return EncodedGraphs(networks)
     if isinstance(networks, ComputationGraph | str | Path):
         networks = [networks]
-    return EncodedGraphs(_read(source) for source in networks)
+    graphs = (_read(source) for source in networks)
+    return EncodedGraphs(map(fuse, graphs) if form == "fused" else graphs)
 
 
 def _read(source: Network) -> ComputationGraph:

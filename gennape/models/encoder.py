@@ -16,7 +16,12 @@ class Encoder(nn.Module, ABC):
     """h = pool(message_passing(embed(graph))): a vector of `out_features` values for each graph."""
 
     out_features: int
-    embed: "NodeEmbedding"
+
+    def silence_unseen(self, type_R: Tensor, kernel_R2: Tensor) -> None:
+        """Zeroes what would be looked up for operators and kernels that are not among these."""
+        for module in self.modules():
+            if isinstance(module, NodeEmbedding):
+                module.silence_unseen(type_R, kernel_R2)
 
     @abstractmethod
     def forward(self, batch: GraphBatch) -> Tensor:
@@ -88,7 +93,7 @@ class KGNN(Encoder):
         x = self.embed(merged)
         for layer in self.layers:
             x = torch.tanh(layer(x, merged.edges_2E))
-        return _mean(x[class_N], batch)
+        return mean_of_nodes(x[class_N], batch)
 
 
 @ENCODERS.register("gated-gcn")
@@ -122,10 +127,22 @@ class GatedGCN(Encoder):
             y = norm(x)
             y = nn.functional.gelu(along(y, batch.edges_2E) + against(y, reverse))
             x = x + self.dropout(y)
-        return _mean(self.final(x), batch)
+        return mean_of_nodes(self.final(x), batch)
 
 
-def _mean(x_NF: Tensor, batch: GraphBatch) -> Tensor:
+@ENCODERS.register("size")
+class SizeEncoder(Encoder):
+    """h = (log10 MACs, less 8): the network's size alone, for the paper's FLOPs predictor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out_features = 1
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        return (torch.log10(batch.macs_B + 1) - 8)[:, None].float()
+
+
+def mean_of_nodes(x_NF: Tensor, batch: GraphBatch) -> Tensor:
     """Mean over the nodes of each graph, shape (B, F)."""
     pooled: Tensor = global_mean_pool(x_NF, batch.graph_N, batch.num_graphs)
     return pooled

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gennape.batch import GraphBatch
+from gennape.models import gnn  # noqa: F401, it registers its encoders
 from gennape.models.encoder import ENCODERS
 from gennape.models.heads import HEADS
 from onnx_bench.errors import GennapeError
@@ -40,6 +41,11 @@ class PerformanceModel(nn.Module):
             self.head = HEADS[config.head](self.encoder.out_features, **config.head_args)
         except (TypeError, ValueError, RuntimeError) as error:
             raise GennapeError(f"model configuration {config.to_dict()}: {error}") from None
+
+    @property
+    def encoder_config(self) -> tuple[str, dict[str, Any]]:
+        """Name and arguments of the encoder."""
+        return self.config.encoder, self.config.encoder_args
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Scores on the scale of the (standardised) target, shape (B,)."""

@@ -2,28 +2,38 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from gennape.checkpoint import Checkpoint
 from gennape.training.data import LabelData
-from gennape.training.module import PredictorModule
 from onnx_bench.files import atomic_file
 
 
-class SavePredictor(Callback):
-    """Writes the predictor folder each time the validation metric is the best so far.
+@runtime_checkable
+class Saveable(Protocol):
+    """A module that can be kept as a checkpoint for inference."""
+
+    def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
+        """The model as it is now, with these figures."""
+
+
+class SaveBest(Callback):
+    """Writes a checkpoint folder each time the validation metric is the best so far.
 
     Args:
         folder: becomes a checkpoint folder that `Predictor.from_pretrained` reads.
-        monitor: a logged metric; higher is better.
+        monitor: a logged metric.
+        higher_is_better: whether it is.
     """
 
-    def __init__(self, folder: Path, monitor: str = "val_spearman") -> None:
+    def __init__(self, folder: Path, monitor: str, higher_is_better: bool = True) -> None:
         self.folder, self.monitor, self.best = folder, monitor, -math.inf
+        self.sign = 1.0 if higher_is_better else -1.0
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
@@ -32,7 +42,9 @@ class SavePredictor(Callback):
         self.best = state_dict["best"]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        score = float(trainer.callback_metrics.get(self.monitor, torch.tensor(math.nan)))
+        score = self.sign * float(
+            trainer.callback_metrics.get(self.monitor, torch.tensor(math.nan))
+        )
         if trainer.sanity_checking or not trainer.is_global_zero or not score > self.best:
             return
         self.best = score
@@ -41,7 +53,7 @@ class SavePredictor(Callback):
             for name, value in trainer.callback_metrics.items()
             if name.startswith("val_")
         }
-        assert isinstance(pl_module, PredictorModule)
+        assert isinstance(pl_module, Saveable)
         pl_module.checkpoint(metrics | {"epoch": float(trainer.current_epoch)}).save(self.folder)
 
 
@@ -69,12 +81,17 @@ class WritePredictions(Callback):
         print(f"{len(frame):,} predictions written to {self.path}")
 
 
-def checkpoints(run_dir: Path) -> list[Callback]:
-    """What every run keeps: `last.ckpt` to go on from, `best.ckpt`, the best as a predictor."""
+def checkpoints(
+    run_dir: Path, result: str = "predictor", monitor: str = "val_spearman", mode: str = "max"
+) -> list[Callback]:
+    """What every run keeps: `last.ckpt` to go on from, `best.ckpt`, the best for inference.
+
+    Args:
+        result: the folder of the best, inside `run_dir`.
+        monitor, mode: by which metric, and whether `max` or `min` of it is the best.
+    """
     folder = run_dir / "checkpoints"
     # Not `save_last=True`: with a monitor, Lightning then skips epochs that are not the best.
     last = ModelCheckpoint(folder, "last", save_top_k=1, enable_version_counter=False)
-    best = ModelCheckpoint(
-        folder, "best", monitor="val_spearman", mode="max", enable_version_counter=False
-    )
-    return [best, last, SavePredictor(run_dir / "predictor")]
+    best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+    return [best, last, SaveBest(run_dir / result, monitor, higher_is_better=mode == "max")]

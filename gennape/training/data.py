@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gennape.batch import EncodedGraphs, GraphBatch
-from gennape.checkpoint import TargetScale
+from gennape.checkpoint import Form
 from onnx_bench.benchmarks import LabelTable, read, read_table
+from onnx_bench.collections import GraphCollection
+from onnx_bench.collections.cache import graphs_of
 from onnx_bench.errors import LabelError
-from onnx_bench.terminal import track
+from onnx_bench.terminal import progress
 
 Indices = npt.NDArray[np.int64]
 
@@ -37,15 +39,21 @@ class Split(NamedTuple):
 class LabelData(L.LightningDataModule):
     """Labelled networks, split at random into training, validation and test.
 
+    A benchmark, its label and its subset are named, not files: `nasbench201`, `cifar10-val-200`,
+    `no-none`. `onnx-bench list` shows the benchmarks, `onnx-bench labels nasbench201` the labels
+    and subsets of one; without names there are its default ones. Labels of which less is better,
+    latencies and losses, are negated: higher is better in every table.
+
     Args:
-        benchmark: `digits`, `nasbench101` or `nasbench201`; not used where `table` is given.
+        benchmark: its name; not used where `table` is given.
         table: a CSV or parquet file of your own, with a column of networks (`FAMILY:SPEC` or the
             path of an ONNX file) and one of labels.
         network: the column of networks in `table`.
-        label: the column of labels; a benchmark has a default one.
-        subset: part of the benchmark, such as `full`, `no-none`, `not-digits-tokens`.
+        label: the label of the benchmark, or the column of labels in `table`.
+        subset: the part of the benchmark, such as `full`, `no-none`, `not-digits-tokens`.
         data_root: folder of the public label tables; GENNAPE_DATA by default.
-        batch_size: networks a step.
+        fused: whether graphs are in the fused form, half the nodes, or atomic as in the paper.
+        batch_size: networks a step, over all processes.
         fractions: shares of validation and test; the rest is for training.
         limit: use this many rows, drawn at random.
         seed: of the draw and the split.
@@ -59,6 +67,7 @@ class LabelData(L.LightningDataModule):
         label: str | None = None,
         subset: str | None = None,
         data_root: Path | None = None,
+        fused: bool = False,
         batch_size: int = 32,
         fractions: tuple[float, float] = (0.1, 0.1),
         limit: int | None = None,
@@ -67,6 +76,7 @@ class LabelData(L.LightningDataModule):
         super().__init__()
         self.benchmark, self.table, self.network = benchmark, table, network
         self.label, self.subset, self.data_root = label, subset, data_root
+        self.fused = fused
         self.batch_size, self.fractions, self.limit, self.seed = batch_size, fractions, limit, seed
         self.labels: LabelTable | None = None
 
@@ -74,7 +84,8 @@ class LabelData(L.LightningDataModule):
         """Reads the labels and builds the graphs, once.
 
         Raises:
-            LabelError: a file, column or label is missing, or too few rows are left to split.
+            LabelError: there is no such benchmark, label or subset, a file or column is missing,
+                or too few rows are left to split.
         """
         del stage
         if self.labels is not None:
@@ -86,11 +97,26 @@ class LabelData(L.LightningDataModule):
         if self.limit is not None and self.limit < len(labels):
             labels = labels.take(np.sort(rng.permutation(len(labels))[: self.limit]))
         self.split = split(len(labels), self.fractions, rng, labels.source)
-        rows = track(labels.graphs(), "building graphs", len(labels))
-        self.graphs = EncodedGraphs(rows)
-        self.scale = TargetScale.of(labels.values[self.split.train])
+        self.graphs = EncodedGraphs(self._build(labels))
         self.values = torch.tensor(labels.values, dtype=torch.float32)
         self.labels = labels
+
+    def _build(self, labels: LabelTable) -> GraphCollection:
+        """The graphs, from the cache where they were built before."""
+        with progress() as display:
+            task = display.add_task("building graphs", total=len(labels))
+            return graphs_of(
+                labels.networks,
+                self.fused,
+                lambda done: display.advance(task, done),
+                workers=2,
+                source=labels.source,
+            )
+
+    @property
+    def form(self) -> Form:
+        """The form of the graphs."""
+        return "fused" if self.fused else "atomic"
 
     def _read(self) -> LabelTable:
         if self.table is None:
@@ -129,11 +155,15 @@ class LabelData(L.LightningDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         return DataLoader(
             rows.tolist(),
-            batch_size=self.batch_size if shuffle else 128,
+            batch_size=max(self.batch_size // self._processes, 1) if shuffle else 128,
             shuffle=shuffle,
             collate_fn=self._collate,
             generator=generator,
         )
+
+    @property
+    def _processes(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
 
     def _collate(self, rows: list[int]) -> LabelledBatch:
         return LabelledBatch(self.graphs.batch(rows), self.values[rows])

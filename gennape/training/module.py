@@ -8,11 +8,17 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from gennape.checkpoint import Checkpoint, TargetScale
+from gennape.checkpoint import Checkpoint, CheckpointError, load
 from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
 from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.targets import TargetScale
 from gennape.training.data import LabelData, LabelledBatch
+from gennape.training.gather import gathered
+from gennape.tuning import embedded
+
+ANCHORS = 256
+"""Training networks that heads look at before each validation."""
 
 
 def _adam(parameters: Any) -> torch.optim.Optimizer:
@@ -23,11 +29,16 @@ class PredictorModule(L.LightningModule):
     """Trains a PerformanceModel on standardised labels; logs Spearman, Kendall, NDCG@10 and MAE.
 
     Args:
-        encoder: `k-gnn` (the paper's baseline) or `gated-gcn`.
+        encoder: `k-gnn` (the paper's baseline), `gnn`, `gnn-transformer`, `gated-gcn` or `size`.
         encoder_args: arguments of the encoder, such as `{hidden: 64, layers: 4}`.
-        head: `mlp`.
+        head: `mlp`, `fuzzy-mlp`, `pairwise`, `fuzzy-pairwise` or `linear`.
         head_args: arguments of the head.
-        loss: `mse`, `pairwise-hinge` or `pairwise-logistic`.
+        loss: `mse`, `pairwise-hinge` or `pairwise-logistic`; pairwise heads have a loss of their
+            own.
+        pretrained: folder of a checkpoint whose encoder training starts from, as `gennape-train
+            fit --config configs/pretrain.yaml` leaves it; its encoder must be the same.
+        freeze: whether the encoder stays as it is.
+        per_flops: whether labels are learnt over log FLOPs, as in the paper (`gennape.targets`).
         optimizer: any torch optimizer; Adam with the paper's learning rate of 1e-4 by default.
     """
 
@@ -40,11 +51,19 @@ class PredictorModule(L.LightningModule):
         head: str = "mlp",
         head_args: dict[str, Any] | None = None,
         loss: str = "mse",
+        pretrained: str | None = None,
+        freeze: bool = False,
+        per_flops: bool = False,
         optimizer: OptimizerCallable = _adam,
     ) -> None:
         super().__init__()
         config = ModelConfig(encoder, encoder_args or {}, head, head_args or {})
         self.model = PerformanceModel(config)
+        self.pretrained, self.per_flops = pretrained, per_flops
+        if pretrained is not None:
+            self.model.encoder.load_state_dict(_encoder_weights(pretrained, config))
+        self.model.encoder.requires_grad_(not freeze)
+        self.figures: dict[str, float] = {}
         self.loss_name, self.loss = loss, loss_by_name(loss)
         self.optimizer = optimizer
         # mean and deviation of the training labels; a buffer, so that a resumed run keeps them
@@ -55,22 +74,42 @@ class PredictorModule(L.LightningModule):
     def scale(self) -> TargetScale:
         """The scale of the training labels."""
         mean, std = self.target.tolist()
-        return TargetScale(mean, std)
+        return TargetScale(mean, std, self.per_flops)
 
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The model as it is now, ready to be saved for inference."""
         data = self._data()
-        return Checkpoint(self.model, self.scale, data.families, data.source, metrics)
+        figures = metrics | self.figures
+        return Checkpoint(
+            self.model, self.scale, data.families, data.source, figures, form=data.form
+        )
 
     def on_fit_start(self) -> None:
-        scale = self._data().scale
-        types, _, kernels, _ = self._data().graphs.features
-        self.model.encoder.embed.silence_unseen(types, kernels)
+        """Takes the scale of the labels; what starts anew looks at the training networks once."""
+        data = self._data()
+        rows = data.split.train
+        values, macs = data.values.numpy()[rows], data.graphs.macs_G.numpy()[rows]
+        scale = TargetScale.of(values, macs, self.per_flops)
         self.target.copy_(torch.tensor([scale.mean, scale.std], dtype=torch.float64))
+        if self.trainer.ckpt_path is not None:
+            return
+        types, _, kernels, _ = data.graphs.features
+        if self.pretrained is None:
+            self.model.encoder.silence_unseen(types, kernels)
+        embedding = embedded(self.model, data.graphs, rows)
+        self.figures = self.model.head.prepare(embedding, data.seed)
+
+    def on_validation_start(self) -> None:
+        """Shows the head some training networks as the encoder now sees them."""
+        data = self._data()
+        rows = data.split.train[:ANCHORS]  # a random draw: the split is shuffled
+        target = self._targets(data.values[rows], data.graphs.macs_G[rows])
+        self.model.head.refresh(embedded(self.model, data.graphs, rows), target)
 
     def training_step(self, batch: LabelledBatch) -> Tensor:
-        mean, std = self.target.float()
-        loss = self.loss(self.model(batch.graphs), (batch.labels - mean) / std)
+        embedding = gathered(self.model.encoder(batch.graphs))
+        target = gathered(self._targets(batch.labels, batch.graphs.macs_B))
+        loss = self.model.head.loss(embedding, target, self.loss)
         self.log(
             "train_loss",
             loss,
@@ -92,9 +131,11 @@ class PredictorModule(L.LightningModule):
 
     def forward(self, batch: LabelledBatch) -> Tensor:
         """Predictions in the units of the labels, shape (B,)."""
-        mean, std = self.target.float()
-        predictions: Tensor = self.model(batch.graphs) * std + mean
-        return predictions
+        predictions: Tensor = self.scale.restore(self.model(batch.graphs), batch.graphs.macs_B)
+        return predictions.float()
+
+    def _targets(self, labels: Tensor, macs: Tensor) -> Tensor:
+        return self.scale.standardise(labels.double(), macs).float()
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics("val")
@@ -116,8 +157,24 @@ class PredictorModule(L.LightningModule):
             self.log(f"{part}_{name}", value, prog_bar=shown)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optimizer(self.parameters())
+        return self.optimizer(p for p in self.parameters() if p.requires_grad)
 
     def _data(self) -> LabelData:
         data: LabelData = self.trainer.datamodule  # type: ignore[attr-defined]
         return data
+
+
+def _encoder_weights(folder: str, config: ModelConfig) -> dict[str, Tensor]:
+    """The weights of a checkpoint's encoder.
+
+    Raises:
+        CheckpointError: it has another encoder than `config`, or cannot be read.
+    """
+    found = load(folder).model
+    theirs = found.encoder_config
+    if theirs != (config.encoder, config.encoder_args):
+        raise CheckpointError(
+            f"{folder}: its encoder is {theirs}, expected {(config.encoder, config.encoder_args)}"
+        )
+    weights: dict[str, Tensor] = found.encoder.state_dict()
+    return weights

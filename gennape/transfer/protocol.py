@@ -114,7 +114,7 @@ def train_source(protocol: Protocol, seed: int, work: Path, report: Report) -> P
         protocol.model.head,
         protocol.model.head_args,
         protocol.loss,
-        partial(torch.optim.Adam, lr=protocol.learning_rate),
+        optimizer=partial(torch.optim.Adam, lr=protocol.learning_rate),
     )
     folder = work / protocol.key / f"seed{seed}"
     return fit(make, data, folder, protocol.epochs, seed, lambda _: report(1))

@@ -11,6 +11,8 @@ from rich.table import Table
 from gennape.metrics import METRICS
 from onnx_bench.files import atomic_file
 
+FORMER_LABELS = {"c10_test_200_mean": "cifar10-test-200"}
+"""Labels that results hold under the names of their columns, from before they had their own."""
 KEYS = ["source", "target", "subset", "label", "encoder", "source_model", "shots"]
 
 # Spearman and NDCG@10 of the GENNAPE paper (Mills et al., AAAI 2023, Tables 5 and 6), k-GNN.
@@ -21,8 +23,11 @@ PUBLISHED = {
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Rows of an earlier run; an empty frame where there is none."""
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[*KEYS, "seed"])
+    """Rows of an earlier run, labels by their present names; an empty frame where there is none."""
+    if not path.exists():
+        return pd.DataFrame(columns=[*KEYS, "seed"])
+    rows = pd.read_csv(path)
+    return rows.assign(label=rows["label"].replace(FORMER_LABELS))
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> pd.DataFrame:

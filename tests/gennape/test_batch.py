@@ -10,7 +10,7 @@ from gennape.batch import EncodedGraphs
 from gennape.features.nodes import node_features
 from gennape.models.encoder import ENCODERS
 from gennape.models.performance import PerformanceModel
-from onnx_bench.collection import GraphCollection
+from onnx_bench.collections import GraphCollection
 from onnx_bench.graph import ComputationGraph
 
 INDICES = [7, 0, 3, 3, 12]

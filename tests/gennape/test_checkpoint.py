@@ -15,13 +15,13 @@ from gennape.checkpoint import (
     WEIGHTS,
     Checkpoint,
     CheckpointError,
-    TargetScale,
     load,
     pretrained_names,
 )
 from gennape.inference import Predictor
 from gennape.models.encoder import ENCODERS
 from gennape.models.performance import PerformanceModel
+from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
 

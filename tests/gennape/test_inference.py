@@ -17,7 +17,7 @@ from gennape.checkpoint import Checkpoint
 from gennape.inference import Predictor, encode
 from gennape.metrics import spearman
 from gennape.models.performance import ModelConfig, PerformanceModel
-from onnx_bench.collection import GraphCollection
+from onnx_bench.collections import GraphCollection
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx, to_onnx

@@ -1,6 +1,7 @@
 """The transfer protocol on two tiny benchmarks, its figures worked out again by hand."""
 
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from gennape.models.performance import ModelConfig
 from gennape.transfer import report
 from gennape.transfer.protocol import Protocol, run_seed, steps
 from gennape.transfer.run import run
-from onnx_bench.benchmarks import BENCHMARKS, LabelTable
+from onnx_bench.benchmarks import Benchmark, Label
+from onnx_bench.benchmarks.base import everything
 from onnx_bench.graph import ComputationGraph
 
 Labels = npt.NDArray[np.float64]
@@ -26,32 +28,38 @@ SUBSETS = ("all", "half")
 SHOTS = (0, 4)
 
 
-def reader(networks: tuple[str, ...], values: Labels) -> Callable[..., LabelTable]:
-    """A benchmark in memory with the subsets `all` and `half`."""
-
-    def read(
-        root: Path | None = None, label: str | None = None, subset: str | None = None
-    ) -> LabelTable:
-        del root
-        kinds = tuple(text.partition(":")[0] for text in networks)
-        whole = LabelTable(networks, values, kinds, "memory", label or "top1", subset or "all")
-        return whole if whole.subset == "all" else whole.take(range(len(networks) // 2))
-
-    return read
+def written(root: Path, name: str, networks: tuple[str, ...], values: Labels) -> Benchmark:
+    """A benchmark under `root` with the subsets `all` and `half`."""
+    (root / name).mkdir()
+    frame = pd.DataFrame({"network": networks, "top1": values})
+    frame.to_parquet(root / name / "labels.parquet")
+    return Benchmark(
+        name=name,
+        folder=name,
+        title="",
+        source="",
+        licence="",
+        families=tuple({text.partition(":")[0] for text in networks}),
+        networks=lambda frame: frame["network"],
+        labels=(Label("top1", ("top1",), "tiny"),),
+        subsets={"all": everything, "half": lambda frame: frame.index < len(networks) // 2},
+    )
 
 
 @pytest.fixture(scope="module")
 def benchmarks(
-    networks: tuple[str, ...], labels: Labels
+    networks: tuple[str, ...], labels: Labels, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, tuple[tuple[str, ...], Labels]]]:
     """Twenty chains as `tiny-source`, twenty cells as `tiny-target`."""
     tables = {
         "tiny-source": (networks[0::2], labels[0::2]),
         "tiny-target": (networks[1::2], labels[1::2]),
     }
+    root = tmp_path_factory.mktemp("tables")
+    made = {name: written(root, name, texts, values) for name, (texts, values) in tables.items()}
     with pytest.MonkeyPatch.context() as patch:
-        for name, (texts, values) in tables.items():
-            patch.setitem(BENCHMARKS, name, reader(texts, values))
+        patch.setenv("GENNAPE_DATA", str(root))
+        patch.setattr("onnx_bench.benchmarks.benchmark", made.__getitem__)
         yield tables
 
 
@@ -397,15 +405,29 @@ def test_the_summary_is_shown_with_the_published_figure(capsys: pytest.CaptureFi
     assert "0.567±0.021" in shown
 
 
+def test_results_from_before_labels_had_names_are_gone_on_with(
+    seeds_run: list[int], tmp_path: Path
+) -> None:
+    results = Path(__file__).parents[2] / "results" / "transfer_kgnn.csv"
+    out = tmp_path / "rows.csv"
+    shutil.copy(results, out)
+    protocol = Protocol(target_subsets=("all", "no-none"))
+    rows = run(protocol, 5, out, tmp_path)
+    assert seeds_run == []
+    assert set(rows["label"]) == {"cifar10-test-200"}
+    assert len(report.summary(rows)) == 4
+    assert out.read_bytes() == results.read_bytes()
+
+
 def test_scores_of_the_target_do_not_depend_on_its_labels(
     benchmarks: dict[str, tuple[tuple[str, ...], Labels]],
     finished: Finished,
     graphs: list[ComputationGraph],
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     texts, values = benchmarks["tiny-target"]
-    monkeypatch.setitem(BENCHMARKS, "tiny-target", reader(texts, values[::-1] * 3))
-    run_seed(tiny(shots=(0,)), 0, tmp_path, lambda _: None)
+    written(tmp_path, "tiny-source", *benchmarks["tiny-source"])
+    written(tmp_path, "tiny-target", texts, values[::-1] * 3)
+    run_seed(tiny(shots=(0,), data_root=tmp_path), 0, tmp_path, lambda _: None)
     other = Predictor.from_pretrained(tmp_path / tiny().key / "seed0" / "predictor")
     np.testing.assert_array_equal(other.predict(graphs), finished.source_model.predict(graphs))

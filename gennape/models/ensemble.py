@@ -1,0 +1,104 @@
+"""The GENNAPE ensemble: the weighted mean of several models' predictions.
+
+Six of them in the paper (Mills et al., AAAI 2023), each with its own view of a network. Zero-shot
+all weigh the same; after fine-tuning, member k weighs w_k = exp(tau_k) / sum_j exp(tau_j), tau_k
+its Kendall rank correlation on the networks that it was fine-tuned on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from gennape.batch import GraphBatch
+from gennape.models.encoder import Encoder
+from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.targets import TargetScale
+from onnx_bench.errors import GennapeError
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of an ensemble: how it is built, how its scores become predictions, its weight."""
+
+    name: str
+    model: ModelConfig
+    scale: TargetScale
+    weight: float = 1.0
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> "Member":
+        """The member that `asdict` of one describes."""
+        return cls(
+            str(given["name"]),
+            ModelConfig(**given["model"]),
+            TargetScale(**given["scale"]),
+            float(given["weight"]),
+        )
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """The members of an ensemble, as plain data."""
+
+    members: tuple[Member, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON can hold it."""
+        return {"members": [asdict(member) for member in self.members]}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> "EnsembleConfig":
+        """The configuration that `to_dict` wrote."""
+        return cls(tuple(Member.from_dict(member) for member in given["members"]))
+
+
+class Ensemble(nn.Module):
+    """y = sum_k w_k y_k / sum_k w_k: predictions in the units of the labels.
+
+    Raises:
+        GennapeError: there are no members, or weights that are negative or all zero.
+    """
+
+    def __init__(self, config: EnsembleConfig) -> None:
+        super().__init__()
+        weights = [member.weight for member in config.members]
+        if not weights or min(weights) < 0 or sum(weights) == 0:
+            raise GennapeError(f"an ensemble needs members and positive weights, got {weights}")
+        self.config = config
+        self.members = nn.ModuleList(PerformanceModel(member.model) for member in config.members)
+
+    @property
+    def encoder(self) -> Encoder:
+        """That of the first member, which embeds networks for the whole."""
+        first = self.members[0]
+        assert isinstance(first, PerformanceModel)
+        return first.encoder
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Predictions, shape (B,)."""
+        weights = torch.tensor([member.weight for member in self.config.members])
+        weights = weights.to(batch.macs_B)
+        return self.predictions(batch) @ (weights / weights.sum())
+
+    def predictions(self, batch: GraphBatch) -> Tensor:
+        """What each of the K members predicts, in the units of the labels, shape (B, K)."""
+        return torch.stack(
+            [
+                member.scale.restore(model(batch).double(), batch.macs_B)
+                for member, model in zip(self.config.members, self.members, strict=True)
+            ],
+            dim=1,
+        )
+
+
+def kendall_weights(taus: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Softmax of Kendall's tau of each member; one that is constant, without a tau, counts as 0."""
+    values = np.nan_to_num(np.asarray(taus, np.float64))
+    raised = np.exp(values - values.max())
+    weights: npt.NDArray[np.float64] = raised / raised.sum()
+    return weights

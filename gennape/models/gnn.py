@@ -1,0 +1,166 @@
+"""The GENNAPE encoders: message passing both ways, with or without a transformer behind it.
+
+The paper (Mills et al., AAAI 2023) names a GNN encoder and one with a Transformer ("+T"), and gives
+no sizes: those here are ours.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.utils import to_dense_batch
+
+from gennape.batch import GraphBatch
+from gennape.models.encoder import ENCODERS, Encoder, NodeEmbedding, mean_of_nodes
+
+
+class MessagePassing(nn.Module):
+    """x <- x + mask * gelu(W [y, sum of producers' y, sum of readers' y] + b), y = norm(x).
+
+    A pre-normalised residual layer of GraphConv (Morris et al., AAAI 2019) whose edges have a
+    direction: both ends learn of each other, each by weights of its own.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(3 * width, width)
+
+    def forward(self, x_NF: Tensor, edges_2E: Tensor, mask_NF: Tensor | None) -> Tensor:
+        y = self.norm(x_NF)
+        producers, readers = edges_2E
+        arriving = torch.zeros_like(y).index_add_(0, readers, y[producers])
+        leaving = torch.zeros_like(y).index_add_(0, producers, y[readers])
+        update = nn.functional.gelu(self.linear(torch.cat([y, arriving, leaving], dim=1)))
+        return x_NF + (update if mask_NF is None else update * mask_NF)
+
+
+@ENCODERS.register("gnn")
+class GNN(Encoder):
+    """h = mean over nodes of norm(layers(embed(graph))), messages both ways.
+
+    Dropout takes the same features from all nodes of a graph, as in recurrent networks (Gal and
+    Ghahramani, NeurIPS 2016): one draw a graph and layer, which mean pooling cannot average away.
+
+    Args:
+        hidden: width of every layer.
+        layers: message-passing steps.
+        dropout: share of the features of each update that is dropped while training; what makes the
+            two views of a graph differ in contrastive pretraining.
+    """
+
+    def __init__(self, hidden: int = 64, layers: int = 4, dropout: float = 0.1) -> None:
+        super().__init__()
+        if layers < 1:
+            raise ValueError(f"gnn needs one or more layers, got {layers}")
+        self.embed = NodeEmbedding(hidden)
+        self.project = nn.Linear(self.embed.out_features, hidden)
+        self.layers = nn.ModuleList(MessagePassing(hidden) for _ in range(layers))
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.out_features = hidden
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        return mean_of_nodes(self.nodes(batch), batch)
+
+    def nodes(self, batch: GraphBatch) -> Tensor:
+        """What the messages leave each node with, shape (N, hidden)."""
+        x = self._embedded(batch)
+        for layer in self.layers:
+            mask = None
+            if self.training and self.dropout.p > 0:
+                ones = torch.ones(batch.num_graphs, x.shape[1], device=x.device, dtype=x.dtype)
+                mask = self.dropout(ones)[batch.graph_N]
+            x = layer(x, batch.edges_2E, mask)
+        nodes: Tensor = self.norm(x)
+        return nodes
+
+    def _embedded(self, batch: GraphBatch) -> Tensor:
+        """The nodes' features at full width; nodes of one row are computed once."""
+        _, class_N = torch.unique(batch.row_N, return_inverse=True)
+        nodes = torch.arange(len(class_N), device=class_N.device)
+        chosen = torch.empty_like(nodes[: int(class_N.max()) + 1]).scatter_(0, class_N, nodes)
+        rows = batch._replace(
+            type_N=batch.type_N[chosen],
+            resolution_N6=batch.resolution_N6[chosen],
+            kernel_N2=batch.kernel_N2[chosen],
+            bias_N=batch.bias_N[chosen],
+        )
+        embedded: Tensor = self.project(self.embed(rows))[class_N]
+        return embedded
+
+
+@ENCODERS.register("gnn-transformer")
+class GNNTransformer(GNN):
+    """h = mean over nodes of transformer(gnn(graph) + position): the "+T" encoder.
+
+    Attention sees all nodes of a graph at once, however far apart. Where a node stands is told by
+    sines and cosines of its depth, as a share of the whole way (0 at the input, 1 at the end), so
+    that long and short graphs speak of the same places.
+
+    Args:
+        hidden: width of every layer.
+        layers: message-passing steps.
+        attention_layers: transformer layers behind them.
+        heads: of the attention.
+        dropout: as for `gnn`, in the transformer too.
+        most_nodes: of a graph with more, so many take part in the attention, evenly spread.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 64,
+        layers: int = 4,
+        attention_layers: int = 1,
+        heads: int = 4,
+        dropout: float = 0.1,
+        most_nodes: int = 2048,
+    ) -> None:
+        super().__init__(hidden, layers, dropout)
+        block = nn.TransformerEncoderLayer(
+            hidden,
+            heads,
+            2 * hidden,
+            dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.transformer = nn.TransformerEncoder(
+            block, attention_layers, nn.LayerNorm(hidden), enable_nested_tensor=False
+        )
+        self.most_nodes = most_nodes
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        x_NF = self.nodes(batch)
+        x_NF = x_NF + _waves(batch.depth_N, x_NF.shape[1])
+        kept = _spread(batch, self.most_nodes)
+        x_BLF, real_BL = to_dense_batch(
+            x_NF[kept], batch.graph_N[kept], batch_size=batch.num_graphs
+        )
+        x_BLF = self.transformer(x_BLF, src_key_padding_mask=~real_BL)
+        weight_BL1 = real_BL[..., None].to(x_BLF.dtype)
+        pooled: Tensor = (x_BLF * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        return pooled
+
+
+def _waves(share_N: Tensor, width: int) -> Tensor:
+    """Sines and cosines of a share of the way, from half a wave over the whole to 32 waves."""
+    bands = torch.logspace(0, 6, width // 2, 2, device=share_N.device) * math.pi
+    angle = share_N[:, None] * bands
+    waves = torch.cat([angle.sin(), angle.cos()], dim=1)
+    return nn.functional.pad(waves, (0, width - waves.shape[1]))
+
+
+def _spread(batch: GraphBatch, most: int) -> Tensor:
+    """Which nodes attend: all of them, or `most` of a graph, evenly spread over its depth."""
+    sizes = torch.bincount(batch.graph_N, minlength=batch.num_graphs)
+    if int(sizes.max()) <= most:
+        return torch.arange(len(batch.graph_N), device=batch.graph_N.device)
+    order = torch.argsort(batch.graph_N + batch.depth_N / 2, stable=True)
+    start_B = sizes.cumsum(0) - sizes
+    graph_N = batch.graph_N[order]
+    rank_N = torch.arange(len(order), device=order.device) - start_B[graph_N]
+    step_N = (sizes[graph_N] / most).clamp(min=1.0)
+    kept = (rank_N / step_N).floor() != ((rank_N - 1) / step_N).floor()
+    return order[kept]
