@@ -18,6 +18,7 @@ from onnx_bench.benchmarks.labels import network
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
 from onnx_bench.errors import GennapeError, LabelError
+from onnx_bench.families import family_of, is_spec
 from onnx_bench.graph import ComputationGraph
 
 Network = ComputationGraph | str | Path
@@ -168,8 +169,8 @@ def _read(source: Network) -> ComputationGraph:
 
 
 def _families(graphs: EncodedGraphs) -> list[str]:
-    names = (name.partition(":")[0] for name in graphs.graphs.names)
-    return [name for name in dict.fromkeys(names) if name]
+    names = (family_of(name) for name in graphs.graphs.names if is_spec(name))
+    return list(dict.fromkeys(names))
 
 
 def _checked_labels(labels: npt.ArrayLike, count: int) -> Scores:

@@ -9,6 +9,7 @@ from rich.table import Table
 from gennape.inference import Predictor
 from onnx_bench.cost import cost
 from onnx_bench.doors import open_network
+from onnx_bench.families import family_of, is_spec
 from onnx_bench.graph import Shape
 from onnx_bench.terminal import track
 
@@ -27,7 +28,7 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
     predictor = Predictor.from_pretrained(model)
     found = [open_network(n) for n in track(networks, "reading")]
     graphs = [network.graph for network in found]
-    costs = [cost(graph) for graph in graphs]
+    costs, names = [cost(graph) for graph in graphs], [graph.name for graph in graphs]
     frame = pd.DataFrame(
         {
             "network": networks,
@@ -35,7 +36,7 @@ def rank(networks: Sequence[str], model: str) -> pd.DataFrame:
             "macs": [c.macs for c in costs],
             "parameters": [c.parameters for c in costs],
             "coverage": [graph.coverage for graph in graphs],
-            "familiar": [graph.name.partition(":")[0] in predictor.families for graph in graphs],
+            "familiar": [is_spec(name) and family_of(name) in predictor.families for name in names],
             "assumed": [" ".join(map(_sized, network.assumed.items())) for network in found],
         }
     )

@@ -16,7 +16,7 @@ from gennape.features.spectrum import Q, spectra_of
 from onnx_bench.benchmarks import read
 from onnx_bench.collections.cache import graphs_of
 from onnx_bench.errors import LabelError
-from onnx_bench.families import FAMILIES, family
+from onnx_bench.families import FAMILIES, family, family_of
 from onnx_bench.terminal import progress
 
 
@@ -80,7 +80,7 @@ class GraphData(L.LightningDataModule):
             )
         self.graphs = EncodedGraphs(found)
         self.spectra_GQ = torch.from_numpy(spectra_of(found, self.q))
-        kinds = [text.partition(":")[0].partition("@")[0] for text in texts]
+        kinds = [family_of(text) for text in texts]
         self.families = tuple(dict.fromkeys(kinds))
         self.family_G = torch.tensor([self.families.index(kind) for kind in kinds])
         order = rng.permutation(len(texts))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from onnx_bench.benchmarks.labels import LabelTable, from_frame, read_frame
 from onnx_bench.errors import LabelError
+from onnx_bench.families import family_of
 
 LONG = (
     "network",
@@ -172,7 +173,7 @@ class Benchmark:
         path = self.home(root) / self.table
         found = from_frame(table, path, "network", chosen.name, subset=part)
         sign = 1.0 if chosen.higher_is_better else -1.0
-        kinds = tuple(text.partition(":")[0].partition("@")[0] for text in found.networks)
+        kinds = tuple(map(family_of, found.networks))
         return replace(found, values=sign * found.values, kinds=kinds)
 
     def _mask(self, frame: Frame, subset: str) -> "pd.Series[bool]":

@@ -10,7 +10,7 @@ import pandas as pd
 
 from onnx_bench.doors import open_network
 from onnx_bench.errors import GennapeError, LabelError
-from onnx_bench.families import is_spec
+from onnx_bench.families import family_of, is_spec
 from onnx_bench.graph import ComputationGraph
 
 
@@ -88,7 +88,7 @@ def read_table(path: Path, label: str, network: str = "network") -> LabelTable:
     frame = read_frame(path)
     table = from_frame(frame, path, network, label)
     networks = tuple(text if is_spec(text) else str(path.parent / text) for text in table.networks)
-    kinds = tuple(text.partition(":")[0] if is_spec(text) else "onnx" for text in networks)
+    kinds = tuple(map(family_of, networks))
     return replace(table, networks=networks, kinds=kinds)
 
 

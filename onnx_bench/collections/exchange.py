@@ -40,11 +40,11 @@ from onnx_bench.collections.labelled import (
     LabelledCollection,
     Measured,
     Origin,
-    family_of,
     labels_of,
 )
 from onnx_bench.cost import macs_N, parameters_N
 from onnx_bench.errors import CollectionError
+from onnx_bench.families import family_of
 from onnx_bench.files import atomic_folder
 from onnx_bench.graph import GRAPH_FORMAT, OP, WIDTH
 from onnx_bench.operators import VOCABULARY_VERSION, Op

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import onnx_bench
-from onnx_bench.families import FAMILIES, is_spec
+from onnx_bench.families import FAMILIES, family_of, is_spec
 from onnx_bench.graph import GRAPH_FORMAT
 from onnx_bench.operators import VOCABULARY_VERSION
 
@@ -48,8 +48,8 @@ def code_of(texts: Iterable[str], fused: bool) -> str:
     that they import.
     """
     roots = set(_ALWAYS)
-    for name in {text.partition(":")[0].partition("@")[0] * is_spec(text) for text in texts}:
-        if name:
+    for name in set(map(family_of, texts)):
+        if name in FAMILIES:
             roots |= {"onnx_bench.families", f"onnx_bench.families.{FAMILIES[name].split(':')[0]}"}
         else:
             roots.add("onnx_bench.doors")

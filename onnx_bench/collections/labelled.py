@@ -13,7 +13,7 @@ from onnx_bench.benchmarks.labels import LabelTable
 from onnx_bench.collections.graphs import GraphCollection, Indices, Int64Array
 from onnx_bench.collections.isomorphism import Keyed, groups
 from onnx_bench.errors import CollectionError, LabelError
-from onnx_bench.families import is_spec
+from onnx_bench.families import family_of
 
 COLUMNS = ("graph", *LONG)
 """Of the labels: the graph's place in the collection, then the long table's own columns."""
@@ -183,11 +183,6 @@ class LabelledCollection:
                 "onnx_bench.collections.isomorphism.keys"
             )
         return groups(self.keys.key_G16)
-
-
-def family_of(text: str) -> str:
-    """The family that a network's text names, `onnx` for a file."""
-    return text.partition(":")[0].partition("@")[0] if is_spec(text) else "onnx"
 
 
 def labels_of(rows: Sequence[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:

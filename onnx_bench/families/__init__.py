@@ -15,7 +15,7 @@ from onnx_bench.errors import SpecError
 from onnx_bench.families.base import ChoiceFamily, Family
 from onnx_bench.graph import ComputationGraph
 
-__all__ = ["FAMILIES", "ChoiceFamily", "Family", "build_spec", "family", "is_spec"]
+__all__ = ["FAMILIES", "ChoiceFamily", "Family", "build_spec", "family", "family_of", "is_spec"]
 
 FAMILIES = {
     "nasbench101": "nasbench101:NasBench101",
@@ -70,6 +70,11 @@ def is_spec(text: str) -> bool:
     """Whether `text` begins with a family's name and a colon."""
     name, colon, _ = text.partition(":")
     return bool(colon) and name.partition("@")[0] in FAMILIES
+
+
+def family_of(text: str) -> str:
+    """The family that a network's text names, without its variant; `onnx` for a file."""
+    return text.partition(":")[0].partition("@")[0] if is_spec(text) else "onnx"
 
 
 def build_spec(text: str) -> ComputationGraph:

@@ -9,6 +9,7 @@ import pytest
 
 from onnx_bench.families import family
 from onnx_bench.onnx_export import save_onnx
+from tests.small_families import SELF_CONTAINED
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +33,28 @@ def test_transfer_figures_are_those_of_the_results(metric: str) -> None:
     assert len(rows) == 4
     for row in rows:
         assert f"{row[metric]:.3f} ± {row[f'{metric}_std']:.3f}" in README
+
+
+def test_every_row_of_every_benchmark_is_verified() -> None:
+    checks = pd.read_csv(ROOT / "results" / "verify.csv")
+    differing = checks[checks["equal"] < checks["rows"]]
+    assert differing["family"].tolist() == ["autoformer"]
+    assert set(differing["result"]) == {"differs, listed only"}
+    table = re.findall(r"^\| ([a-z0-9-]+) \| ([\d,]+) \| ([^|]+) \|$", README, re.MULTILINE)
+    assert len(table) == 12
+    for name, rows, figures in table:
+        found = checks[checks["family"] == name]
+        for figure in figures.split(", "):
+            same = found["figure"].str.startswith(figure)
+            assert found[same]["rows"].max() == int(rows.replace(",", ""))
+
+
+def test_every_family_goes_round() -> None:
+    rows = pd.read_csv(ROOT / "results" / "families.csv")
+    assert set(rows["family"]) == set(SELF_CONTAINED)
+    for step in ("networks", "repeats", "neighbour", "runs_and_returns"):
+        assert (rows[step] == 30).all()
+    assert (rows["graphs_a_second"] >= rows["goal"]).all()
 
 
 def test_linked_files_exist() -> None:

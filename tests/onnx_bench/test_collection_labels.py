@@ -15,12 +15,12 @@ from onnx_bench.collections.labelled import (
     LabelledCollection,
     Measured,
     Origin,
-    family_of,
     labels_of,
 )
 from onnx_bench.collections.merging import merged
 from onnx_bench.cost import cost
 from onnx_bench.errors import CollectionError, LabelError
+from onnx_bench.families import family_of
 from onnx_bench.graph import ComputationGraph
 
 ACCURACY = Measured("cifar10-test-12", "cifar10", "accuracy", "test", 12, True, True, "MIT")
