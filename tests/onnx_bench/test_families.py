@@ -11,7 +11,7 @@ import pytest
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.errors import SpecError
-from onnx_bench.families import FAMILIES, ChoiceFamily, Family, build_spec, family, is_spec
+from onnx_bench.families import ChoiceFamily, build_spec, family
 from onnx_bench.families.nasbench101 import (
     CONV1X1,
     CONV3X3,
@@ -127,38 +127,6 @@ def test_sampling_reaches_every_value_of_every_choice(name: str) -> None:
     members: Any = family(name)
     seen = zip(*samples(name, 200), strict=True)
     assert [set(values) for values in seen] == [set(allowed) for allowed in members.choices]
-
-
-# the registry
-
-
-def test_a_family_is_found_by_its_name() -> None:
-    for name in FAMILIES:
-        assert isinstance(family(name), Family)
-        assert family(name).name == name
-
-
-def test_an_unknown_family_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(SpecError, match="'nasbench999'") as caught:
-        family("nasbench999")
-    assert all(name in str(caught.value) for name in FAMILIES)
-
-
-@pytest.mark.parametrize("name", SELF_CONTAINED)
-def test_build_spec_builds_the_text_behind_the_familys_name(name: str) -> None:
-    text = f"{name}:{family(name).example}"
-    assert build_spec(text) == family(name).graph(family(name).example)
-    assert is_spec(text)
-
-
-@pytest.mark.parametrize("text", ["net.onnx", "/a/b:c.onnx", "unknown:x", ""])
-def test_other_texts_are_no_specifications(text: str) -> None:
-    assert not is_spec(text)
-
-
-def test_a_text_without_a_family_is_refused() -> None:
-    with pytest.raises(SpecError, match="FAMILY:SPECIFICATION"):
-        build_spec("digits-cells")
 
 
 # wrong texts
