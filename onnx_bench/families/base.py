@@ -21,7 +21,7 @@ class Family(ABC, Generic[Spec]):
 
     name: str
     """As the registry has it; `family("NAME@VARIANT")` puts the variant behind it."""
-    example: ClassVar[str]
+    example: str
     """A valid specification in its canonical text, for messages and tests: a small network."""
     source: ClassVar[str] = ""
     """The paper that the space comes from, in a few words: authors, venue, year."""

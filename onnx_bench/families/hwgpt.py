@@ -20,7 +20,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from onnx_bench.builder import GraphBuilder
-from onnx_bench.errors import SpecError
 from onnx_bench.families.base import Family
 from onnx_bench.families.transformer_blocks import attend_in_heads, merge_heads
 from onnx_bench.graph import ComputationGraph
@@ -59,13 +58,15 @@ class HwGpt(Family[Subnet]):
     """
 
     name = "hwgpt"
-    example = "d192-b0/" + "/".join(["4x2"] * 10)
     source = "HW-GPT-Bench: Sukthanker et al., NeurIPS 2024"
     size = len(SMALL.widths) * 2 * sum((3 * len(RATIOS)) ** depth for depth in SMALL.depths)
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"m": {"scale": MEDIUM}}
 
     def __init__(self, scale: Scale = SMALL) -> None:
         self.scale = scale
+        layer = (scale.heads[0], RATIOS[0])
+        smallest = Subnet(scale.widths[0], False, (layer,) * scale.depths[0])
+        self.example = self.format(smallest)
 
     def parse(self, text: str) -> Subnet:
         first, *rest = text.split("/")
@@ -84,13 +85,6 @@ class HwGpt(Family[Subnet]):
             allowed = f"heads in {self.scale.heads} and ratios in {RATIOS}"
             raise self.refuse(text, f"has a layer of other sizes, expected {allowed}")
         return spec
-
-    def refuse(self, text: str, why: str) -> SpecError:
-        """The error with the smallest network of this scale, as the example is one of GPT-S."""
-        layer = (self.scale.heads[0], RATIOS[0])
-        smallest = Subnet(self.scale.widths[0], False, (layer,) * self.scale.depths[0])
-        valid = self.format(smallest)
-        return SpecError(f"{self.name}: {text!r} {why}; a valid specification is {valid!r}")
 
     def format(self, spec: Subnet) -> str:
         layers = (f"{heads}x{ratio}" for heads, ratio in spec.layers)
