@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from onnx_bench.benchmarks.converted import converted
 from onnx_bench.benchmarks.labels import LabelTable, from_frame, read_frame
 from onnx_bench.errors import LabelError
 from onnx_bench.families import family_of
@@ -148,7 +149,7 @@ class Benchmark:
             raise _no_table(path)
         else:
             try:
-                frame = self.original(path.parent)
+                frame = converted(self.name, path.parent, self.original)
             except LabelError as error:
                 raise _no_table(path, f", and {error}", self.name) from None
         return frame[self.rows(frame)].reset_index(drop=True)
