@@ -43,6 +43,7 @@ BENCHMARKS = {
     "timm-imagenet": "timm_imagenet",
     "nasbench301": "nasbench301",
     "onnx-hub": "onnx_hub",
+    "gennape": "gennape",
 }
 """The benchmarks by name, each with its file in this folder."""
 

@@ -74,10 +74,6 @@ FOLDERS: dict[str, tuple[Download, ...]] = {
     "vit_bench": _raw(
         _VIT, "gt_pit.pth", "gt_autoformer.pth", "gt_autoformer_2.pth", note="pickles"
     ),
-}
-"""Files of the benchmarks in these folders under the data root."""
-
-COLLECTIONS: dict[str, tuple[Download, ...]] = {
     "gennape": (
         Download(
             "CG_data.zip",
@@ -89,6 +85,10 @@ COLLECTIONS: dict[str, tuple[Download, ...]] = {
             by_hand=True,
         ),
     ),
+}
+"""Files of the benchmarks in these folders under the data root."""
+
+COLLECTIONS: dict[str, tuple[Download, ...]] = {
     "nas_bench_graph": _raw(
         _GRAPHS,
         *(f"{name}.bench" for name in _GRAPH_DATA),

@@ -17,11 +17,15 @@ our operators; a label that we do not know is an `unknown` node. Dilated convolu
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from onnx_bench.errors import GraphError
+import pandas as pd
+
+from onnx_bench.collections.cache import home
+from onnx_bench.errors import GraphError, LabelError
 from onnx_bench.formats.compressed import unpacked
 from onnx_bench.formats.errors import FormatError, about
 from onnx_bench.formats.plain_pickle import PlainObject, load
@@ -29,8 +33,38 @@ from onnx_bench.graph import ComputationGraph
 from onnx_bench.originals.found import checked, entry, number
 from onnx_bench.originals.gennape_nodes import ForeignNode, to_graph
 
+_FILE = re.compile(
+    r"gpi_(\w+)_comp_graph_cache\.pkl|(?:gpi_test_)?(\w+?)(?:_cifar10)?_labelled_cg_data\.json",
+    re.ASCII,
+)
 NUMBERS = {"acc": ("accuracy", 100.0), "flops": ("flops", 1.0), "n_params": ("parameters", 1.0)}
 """Their names, ours, and what a number is multiplied by: accuracies become percent."""
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Every network of the caches below a folder: path of its graph, family, and its numbers.
+
+    The graphs are saved in the cache's folder, one file for each different one.
+
+    Raises:
+        LabelError: there is no cache, or one is damaged.
+    """
+    caches = [path for path in sorted(folder.rglob("*")) if _FILE.fullmatch(path.name)]
+    if not caches:
+        raise LabelError(
+            f"{folder}: no file of GENNAPE's CG_data.zip is there; expected "
+            "gpi_FAMILY_comp_graph_cache.pkl or FAMILY_labelled_cg_data.json"
+        )
+    rows = []
+    for path in caches:
+        match = _FILE.fullmatch(path.name)
+        family = (match[1] or match[2]).lower().replace("_", "-") if match else ""
+        for graph, numbers in read_graphs(path):
+            place = home() / "unpacked" / "gennape" / family / f"{graph.hash}.npz"
+            if not place.exists():
+                graph.save(place)
+            rows.append({"network": str(place), "family": family, **numbers})
+    return pd.DataFrame(rows)
 
 
 def read_graphs(path: Path) -> Iterator[tuple[ComputationGraph, dict[str, float]]]:

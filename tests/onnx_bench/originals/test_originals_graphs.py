@@ -159,6 +159,28 @@ def test_the_json_of_new_families_gives_the_same_graph(tmp_path: Path) -> None:
     check(graph)
 
 
+def test_their_caches_are_a_benchmark_of_saved_graphs(
+    tmp_path: Path, theirs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENNAPE_CACHE", str(tmp_path / "kept"))
+    folder = tmp_path / "gennape" / "CG_data"
+    folder.mkdir(parents=True)
+    cache(folder / "gpi_two_path_comp_graph_cache.pkl", theirs, 2, acc=0.9, flops=1, n_params=1)
+    path = folder / "gpi_test_hiaml_cifar10_labelled_cg_data.json"
+    path.write_text(json.dumps({"0": {"cg": GRAPH, "max_perf": 92.5}}))
+    table = benchmarks.read("gennape", tmp_path)
+    assert table.values.tolist() == [92.5, 90.0, 90.0]
+    assert table.kinds == ("hiaml", "two-path", "two-path")
+    for graph in table.graphs():
+        check(graph)
+    assert benchmarks.read("gennape", tmp_path, subset="hiaml").values.tolist() == [92.5]
+
+
+def test_a_folder_without_their_caches_says_what_belongs_there(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match=r"FAMILY_labelled_cg_data\.json"):
+        benchmarks.read("gennape", tmp_path)
+
+
 def test_a_graph_without_unknown_nodes_runs_as_onnx(tmp_path: Path) -> None:
     nodes = [dict(one, label="identity") if one["label"][:5] == "space" else one for one in REGULAR]
     path = tmp_path / "a.json"
