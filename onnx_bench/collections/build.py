@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from onnx_bench.collections.graphs import GraphCollection
 from onnx_bench.doors import open_network
 from onnx_bench.errors import CollectionError, GennapeError
-from onnx_bench.families import is_spec
 from onnx_bench.graph import ComputationGraph
 
 PATIENCE = 2.0
@@ -67,8 +65,6 @@ def network(text: str, fused: bool = False) -> ComputationGraph:
     Raises:
         GennapeError: it names none.
     """
-    if not is_spec(text) and Path(text).suffix == ".npz":
-        return ComputationGraph.load(text)
     graph = open_network(text).graph
     if not fused:
         return graph
