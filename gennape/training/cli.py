@@ -116,6 +116,10 @@ def main(args: list[str] | None = None) -> None:
     quiet()
     given = sys.argv[1:] if args is None else args
     pretrain = given[:1] == ["pretrain"]
+    if pretrain:
+        given = ["fit", *given[1:]]
+    if args is None:  # Lightning warns of arguments that it does not find there
+        sys.argv[1:] = given
     cli, module, data = (
         (PretrainCLI, PretrainingModule, GraphData)
         if pretrain
@@ -129,5 +133,5 @@ def main(args: list[str] | None = None) -> None:
             save_config_kwargs={"overwrite": True},
             auto_configure_optimizers=False,
             parser_kwargs={"description": DESCRIPTION, "formatter_class": _Formatter},
-            args=["fit", *given[1:]] if pretrain else given,
+            args=None if args is None else given,
         )
