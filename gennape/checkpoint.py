@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gennape.features.nodes import OPERATOR_TYPES
+from gennape.models.ensemble import AnyModel, model_from_dict
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
@@ -35,7 +36,8 @@ class CheckpointError(GennapeError):
 class Checkpoint:
     """A trained model and what it means."""
 
-    model: PerformanceModel
+    model: AnyModel
+    """One model, or an ensemble, whose members have scales of their own."""
     scale: TargetScale = field(default_factory=TargetScale)
     families: tuple[str, ...] = ()
     """The families it was trained on."""
@@ -115,7 +117,7 @@ def load(name: str | Path) -> Checkpoint:
     folder = locate(name)
     config = _read_config(folder / CONFIG)
     try:
-        model = PerformanceModel(ModelConfig(**config["model"]))
+        model = model_from_dict(config["model"])
     except (GennapeError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from None
     try:

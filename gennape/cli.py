@@ -84,6 +84,7 @@ def finetune(
     """
     from gennape.checkpoint import check_free
     from gennape.inference import Predictor, encode
+    from gennape.tuning import TuneSettings
     from onnx_bench.benchmarks import read_table
 
     check_free(out)
@@ -95,10 +96,8 @@ def finetune(
         predictor.fit(
             graphs,
             table.values,
-            freeze=freeze.value,
-            epochs=epochs,
-            seed=seed,
-            progress=lambda epoch, _: display.update(task, completed=epoch),
+            TuneSettings(freeze.value, epochs=epochs, seed=seed),
+            lambda epoch, _: display.update(task, completed=epoch),
         )
     predictor.save(out)
     typer.echo(f"fine-tuned on {len(table):,} networks; use it with: gennape predict -m {out} ...")

@@ -1,6 +1,5 @@
 """Predictor: a trained model with a scikit-learn face. Nothing of Lightning is imported here."""
 
-import copy
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from gennape.batch import EncodedGraphs, GraphBatch
+from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form, load
-from gennape.targets import TargetScale
-from gennape.tuning import Freeze, fine_tune, rows_in_batches
+from gennape.tuning import BATCH, TuneSettings, embedded, scores, tune
 from onnx_bench.benchmarks.labels import network
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
@@ -54,7 +51,7 @@ class Predictor:
         """The families it was trained on."""
         return self.checkpoint.families
 
-    def predict(self, networks: Networks, batch_size: int = 128) -> Scores:
+    def predict(self, networks: Networks, batch_size: int = BATCH) -> Scores:
         """Scores, shape (N,), in the units of the labels it was trained on; higher is better.
 
         On a family that it has not seen only their order means anything.
@@ -62,26 +59,25 @@ class Predictor:
         Raises:
             GennapeError: a network cannot be read; nothing is predicted then.
         """
-        graphs = encode(networks, self.checkpoint.form)
-        scores = self._run(self.checkpoint.model, graphs, batch_size)
-        return self.checkpoint.scale.restore(scores, graphs.macs_G.numpy())
+        graphs = self._encode(networks)
+        found = scores(self.checkpoint.model, graphs, batch_size=batch_size)
+        return self.checkpoint.scale.restore(found, graphs.macs_G.numpy())
 
-    def embed(self, networks: Networks, batch_size: int = 128) -> Scores:
+    def embed(self, networks: Networks) -> Scores:
         """The encoder's embeddings, shape (N, features)."""
+        return embedded(self.checkpoint.model, self._encode(networks)).double().numpy()
+
+    def _encode(self, networks: Networks) -> EncodedGraphs:
         graphs = encode(networks, self.checkpoint.form)
-        return self._run(self.checkpoint.model.encoder, graphs, batch_size)
+        if len(graphs) == 0:
+            raise GennapeError("no networks to predict")
+        return graphs
 
     def fit(
         self,
         networks: Networks,
         labels: npt.ArrayLike,
-        *,
-        freeze: Freeze = "none",
-        epochs: int = 100,
-        batch_size: int = 8,
-        learning_rate: float = 1e-3,
-        loss: str = "mse",
-        seed: int = 0,
+        settings: TuneSettings | None = None,
         progress: Callable[[int, float], None] | None = None,
     ) -> "Predictor":
         """Fine-tunes on labelled networks of a new family, in place, and returns itself.
@@ -90,53 +86,25 @@ class Predictor:
 
         Args:
             labels: shape (N,), finite, higher is better, in any unit.
-            freeze: `encoder` trains the head alone; `none` everything.
-            epochs: passes over the labels; the paper takes 100 for 50 labels.
-            batch_size: networks a step.
-            learning_rate: of Adam; gradients are clipped to a norm of 5.
-            loss: `mse`, `pairwise-hinge` or `pairwise-logistic`.
-            progress: called with (epoch, mean loss) after each epoch.
+            settings: how long, how fast, of what; `TuneSettings()` by default.
+            progress: called with (epochs done, mean loss) after each epoch.
 
         Raises:
             LabelError: labels are not finite, or not one for each network, or all the same.
         """
         graphs = encode(networks, self.checkpoint.form)
         values = _checked_labels(labels, len(graphs))
-        macs = graphs.macs_G.numpy()
-        # A copy learns, so that a fit that is stopped changes nothing.
-        model = copy.deepcopy(self.checkpoint.model)
-        scale = TargetScale.of(values, macs, self.checkpoint.scale.per_flops)
-        fine_tune(
-            model,
-            graphs,
-            torch.from_numpy(scale.standardise(values, macs)).float(),
-            freeze=freeze,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            loss=loss,
-            seed=seed,
-            progress=progress,
+        old = self.checkpoint
+        model, scale = tune(
+            old.model, old.scale, graphs, values, settings or TuneSettings(), progress
         )
         families = tuple(dict.fromkeys([*self.families, *_families(graphs)]))
-        self.checkpoint = replace(self.checkpoint, model=model, scale=scale, families=families)
+        self.checkpoint = replace(old, model=model, scale=scale, families=families)
         return self
 
     def save(self, folder: Path | str) -> None:
         """Writes the predictor as a checkpoint folder that `from_pretrained` reads."""
         self.checkpoint.save(folder)
-
-    @staticmethod
-    def _run(
-        module: Callable[[GraphBatch], torch.Tensor], graphs: EncodedGraphs, batch_size: int
-    ) -> Scores:
-        with torch.inference_mode():
-            parts = [
-                module(graphs.batch(rows)) for rows in rows_in_batches(len(graphs), batch_size)
-            ]
-        if not parts:
-            raise GennapeError("no networks to predict")
-        return torch.cat(parts).double().numpy()
 
 
 def encode(networks: Networks, form: Form = "atomic") -> EncodedGraphs:

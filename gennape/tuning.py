@@ -1,85 +1,250 @@
 """Fine-tuning a model on the labels of a new family. Nothing of Lightning is imported here."""
 
+import copy
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import stats
 from torch import Tensor
 
 from gennape.batch import EncodedGraphs
-from gennape.losses import loss_by_name
+from gennape.losses import Loss, loss_by_name
+from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
+from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 
 Freeze = Literal["none", "encoder"]
+Progress = Callable[[int, float], None]
+Rows = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.float64]
 BATCH = 128
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How a model learns from a few labels; the same settings and labels give the same weights.
+
+    Args:
+        freeze: `encoder` trains the head alone, in moments; `none` everything.
+        epochs: passes over the labels; the paper takes 100 for 50 labels.
+        batch_size: networks a step.
+        learning_rate: of Adam; gradients are clipped to a norm of 5.
+        loss: `mse`, `pairwise-hinge` or `pairwise-logistic`; pairwise heads have their own.
+        validation: share of the labels that is held out: of all epochs the one stays that predicts
+            these best.
+        patience: with `validation`, how many epochs in a row may bring nothing better.
+        seed: of the order, of dropout and of what is held out.
+
+    Raises:
+        GennapeError: a value is none of those that there are.
+    """
+
+    freeze: Freeze = "none"
+    epochs: int = 100
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    loss: str = "mse"
+    validation: float = 0.0
+    patience: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.freeze not in get_args(Freeze):
+            raise GennapeError(f"freeze is {self.freeze!r}, expected one of {get_args(Freeze)}")
+        if not 0 <= self.validation < 1:
+            raise GennapeError(f"validation is {self.validation}, expected a share from 0 up to 1")
+        loss_by_name(self.loss)
+        if self.loss != "mse" and self.batch_size < 2:
+            raise GennapeError(f"{self.loss} compares networks: batch_size must be 2 or more")
+
+    def split(self, count: int) -> tuple[Rows, Rows]:
+        """Which of `count` labels are learnt from, and which are held out."""
+        order = np.random.default_rng([self.seed, count]).permutation(count)
+        held_out = round(count * self.validation)
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def tune(
+    model: AnyModel,
+    scale: TargetScale,
+    graphs: EncodedGraphs,
+    labels: Labels,
+    settings: TuneSettings,
+    progress: Progress | None = None,
+) -> tuple[AnyModel, TargetScale]:
+    """A copy of the model that has learnt from the labels, and the scale of its scores.
+
+    Each member of an ensemble learns by itself; their weights become the softmax of Kendall's tau
+    on the networks learnt from (Mills et al., AAAI 2023).
+
+    Args:
+        labels: shape (N,), higher is better, in any unit; the scale is taken from them.
+        progress: called with (epochs done of `steps`, mean loss) after each epoch.
+    """
+    if isinstance(model, PerformanceModel):
+        return _tuned(model, scale, graphs, labels, settings, progress)
+    learnt, _ = settings.split(len(labels))
+    members: list[Member] = []
+    models: list[PerformanceModel] = []
+    taus = []
+    for place, (member, own) in enumerate(zip(model.config.members, model.models, strict=True)):
+        report = _shifted(progress, place * settings.epochs)
+        tuned, own_scale = _tuned(own, member.scale, graphs, labels, settings, report)
+        own_scores = scores(tuned, graphs, learnt)
+        predicted = own_scale.restore(own_scores, graphs.macs_G.numpy()[learnt])
+        taus.append(float(stats.kendalltau(predicted, labels[learnt]).statistic))
+        models.append(tuned)
+        members.append(replace(member, scale=own_scale))
+    weighted = (
+        replace(member, weight=float(weight))
+        for member, weight in zip(members, kendall_weights(taus), strict=True)
+    )
+    return Ensemble.of(EnsembleConfig(tuple(weighted)), models), scale
+
+
+def steps(model: AnyModel, settings: TuneSettings) -> int:
+    """How many epochs `tune` counts; early stopping may leave some out."""
+    return settings.epochs * (len(model.models) if isinstance(model, Ensemble) else 1)
+
+
+def _shifted(progress: Progress | None, before: int) -> Progress | None:
+    return (lambda epoch, loss: progress(before + epoch, loss)) if progress else None
+
+
+def _tuned(
+    model: PerformanceModel,
+    scale: TargetScale,
+    graphs: EncodedGraphs,
+    labels: Labels,
+    settings: TuneSettings,
+    progress: Progress | None,
+) -> tuple[PerformanceModel, TargetScale]:
+    learnt, held_out = settings.split(len(labels))
+    macs = graphs.macs_G.numpy()
+    # A copy learns, so that a fit that is stopped changes nothing.
+    model = copy.deepcopy(model)
+    new = TargetScale.of(labels[learnt], macs[learnt], scale.per_flops)
+    target_N = torch.from_numpy(new.standardise(labels, macs)).float()
+    fine_tune(model, graphs, target_N, settings, learnt, held_out, progress)
+    return model, new
 
 
 def fine_tune(
     model: PerformanceModel,
     graphs: EncodedGraphs,
     target_N: Tensor,
-    *,
-    freeze: Freeze = "none",
-    epochs: int = 100,
-    batch_size: int = 8,
-    learning_rate: float = 1e-3,
-    loss: str = "mse",
-    seed: int = 0,
-    progress: Callable[[int, float], None] | None = None,
+    settings: TuneSettings,
+    learnt: Rows,
+    held_out: Rows,
+    progress: Progress | None = None,
 ) -> None:
-    """Trains `model` in place on graphs and standardised targets; the seed decides the result.
-
-    Args:
-        freeze: `encoder` trains the head alone; `none` everything.
-        progress: called with (epoch, mean loss) after each epoch.
-
-    Raises:
-        GennapeError: an argument is none of those that there are.
-    """
-    if freeze not in get_args(Freeze):
-        raise GennapeError(f"freeze is {freeze!r}, expected one of {get_args(Freeze)}")
-    if loss != "mse" and batch_size < 2:
-        raise GennapeError(f"{loss} compares networks: batch_size must be 2 or more")
-    criterion = loss_by_name(loss)
-    trained = list((model.head if freeze == "encoder" else model).parameters())
-    optimizer, rng = torch.optim.Adam(trained, lr=learning_rate), np.random.default_rng(seed)
+    """Trains `model` in place on standardised targets of some rows, and keeps the best epoch."""
+    frozen = settings.freeze == "encoder"
+    embed = _looked_up(embedded(model, graphs)) if frozen else _encoded(model, graphs)
+    trained = list((model.head if frozen else model).parameters())
+    criterion = loss_by_name(settings.loss)
+    optimizer = torch.optim.Adam(trained, lr=settings.learning_rate)
+    rng = np.random.default_rng(settings.seed)
+    best = _Best(model, settings.patience)
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own stream
-        torch.manual_seed(seed)
-        model.train()
-        for epoch in range(epochs):
+        torch.manual_seed(settings.seed)
+        for epoch in range(settings.epochs):
+            model.train()
             total = 0.0
-            order = rng.permutation(len(graphs))
-            for chosen in np.split(order, range(batch_size, len(order), batch_size)):
-                embedding = model.encoder(graphs.batch(chosen))
-                error = model.head.loss(embedding, target_N[chosen], criterion)
+            order = rng.permutation(learnt)
+            for rows in np.split(
+                order, range(settings.batch_size, len(order), settings.batch_size)
+            ):
+                error = model.head.loss(embed(rows), target_N[rows], criterion)
                 model.zero_grad()
                 error.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(trained, 5.0)
                 optimizer.step()
-                total += error.item() * len(chosen)
+                total += error.item() * len(rows)
             if progress:
-                progress(epoch + 1, total / len(graphs))
+                progress(epoch + 1, total / len(learnt))
+            if len(held_out) and best.seen(_error(model, embed, target_N, held_out, criterion)):
+                break
+    if len(held_out):
+        best.restore()
     model.eval()
-    model.head.refresh(embedded(model, graphs), target_N)
+    model.head.refresh(embedded(model, graphs, learnt), target_N[learnt])
+
+
+Embed = Callable[[Rows], Tensor]
+
+
+def _encoded(model: PerformanceModel, graphs: EncodedGraphs) -> Embed:
+    return lambda rows: model.encoder(graphs.batch(rows))
+
+
+def _looked_up(embedding_NF: Tensor) -> Embed:
+    return lambda rows: embedding_NF[rows]
+
+
+def _error(
+    model: PerformanceModel, embed: Embed, target_N: Tensor, rows: Rows, criterion: Loss
+) -> float:
+    """What training makes small, on rows that it has not seen."""
+    model.eval()
+    with torch.no_grad():
+        return float(model.head.loss(embed(rows), target_N[rows], criterion))
+
+
+class _Best:
+    """The weights of the epoch with the smallest error so far."""
+
+    def __init__(self, model: PerformanceModel, patience: int) -> None:
+        self.model, self.patience = model, patience
+        self.error, self.waited = float("inf"), 0
+        self.weights = copy.deepcopy(model.state_dict())
+
+    def seen(self, error: float) -> bool:
+        """Takes note of an epoch; whether it is time to stop."""
+        if error < self.error:
+            self.error, self.waited = error, 0
+            self.weights = copy.deepcopy(self.model.state_dict())
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def restore(self) -> None:
+        self.model.load_state_dict(self.weights)
 
 
 def embedded(
-    model: PerformanceModel, graphs: EncodedGraphs, rows: npt.NDArray[np.int64] | None = None
+    model: AnyModel, graphs: EncodedGraphs, rows: Rows | None = None, batch_size: int = BATCH
 ) -> Tensor:
     """The encoder's embeddings of all graphs, or of some rows, shape (N, F), without gradients."""
+    return _run(model.encoder, graphs, rows, batch_size)
+
+
+def scores(
+    model: AnyModel, graphs: EncodedGraphs, rows: Rows | None = None, batch_size: int = BATCH
+) -> Labels:
+    """What the model itself says of all graphs, or of some rows, shape (N,)."""
+    found: Labels = _run(model, graphs, rows, batch_size).double().numpy()
+    return found
+
+
+def _run(
+    module: torch.nn.Module, graphs: EncodedGraphs, rows: Rows | None, batch_size: int
+) -> Tensor:
     chosen = np.arange(len(graphs)) if rows is None else rows
-    was_training = model.training
-    model.eval()
+    was_training = module.training
+    module.eval()
     with torch.no_grad():
-        batches = rows_in_batches(len(chosen))
-        parts = [model.encoder(graphs.batch(chosen[batch])) for batch in batches]
-    model.train(was_training)
+        batches = rows_in_batches(len(chosen), batch_size)
+        parts = [module(graphs.batch(chosen[batch])) for batch in batches]
+    module.train(was_training)
     return torch.cat(parts)
 
 
-def rows_in_batches(count: int, size: int = BATCH) -> Iterator[range]:
+def rows_in_batches(count: int, size: int) -> Iterator[range]:
     """All numbers below `count`, some at a time."""
     return (range(start, min(start + size, count)) for start in range(0, count, size))

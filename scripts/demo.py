@@ -25,6 +25,7 @@ from gennape.ranking import as_table, rank
 from gennape.training.data import LabelData
 from gennape.training.fit import fit
 from gennape.training.module import PredictorModule
+from gennape.tuning import TuneSettings
 from onnx_bench.benchmarks import digits, read
 from onnx_bench.files import atomic_file
 from onnx_bench.onnx_export import save_onnx
@@ -47,7 +48,9 @@ def main() -> None:
 
     console.print(f"2. fine-tuning on {len(seen)} labels of {args.left_out}")
     tuned = Predictor(copy.deepcopy(predictor.checkpoint)).fit(
-        [graphs.graphs[int(i)] for i in seen], target.values[seen], seed=args.seed
+        [graphs.graphs[int(i)] for i in seen],
+        target.values[seen],
+        TuneSettings(seed=args.seed),
     )
     after = tuned.predict(graphs)
     report(target.values[rest], before[rest], after[rest], len(seen))

@@ -7,7 +7,7 @@ its Kendall rank correlation on the networks that it was fine-tuned on.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -72,12 +72,22 @@ class Ensemble(nn.Module):
         self.config = config
         self.members = nn.ModuleList(PerformanceModel(member.model) for member in config.members)
 
+    @classmethod
+    def of(cls, config: EnsembleConfig, models: Sequence[PerformanceModel]) -> "Ensemble":
+        """An ensemble of models that are there; it takes them over."""
+        ensemble = cls(config)
+        ensemble.members = nn.ModuleList(models)
+        return ensemble.eval()
+
+    @property
+    def models(self) -> list[PerformanceModel]:
+        """The members, in the order of the configuration."""
+        return cast(list[PerformanceModel], list(self.members))
+
     @property
     def encoder(self) -> Encoder:
         """That of the first member, which embeds networks for the whole."""
-        first = self.members[0]
-        assert isinstance(first, PerformanceModel)
-        return first.encoder
+        return self.models[0].encoder
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Predictions, shape (B,)."""
@@ -90,10 +100,24 @@ class Ensemble(nn.Module):
         return torch.stack(
             [
                 member.scale.restore(model(batch).double(), batch.macs_B)
-                for member, model in zip(self.config.members, self.members, strict=True)
+                for member, model in zip(self.config.members, self.models, strict=True)
             ],
             dim=1,
         )
+
+
+AnyModel = PerformanceModel | Ensemble
+
+
+def model_from_dict(given: dict[str, Any]) -> AnyModel:
+    """The model, one or an ensemble, that its `config.to_dict()` describes.
+
+    Raises:
+        GennapeError: a name is not registered, or a part does not take the arguments given.
+    """
+    if "members" in given:
+        return Ensemble(EnsembleConfig.from_dict(given))
+    return PerformanceModel(ModelConfig(**given))
 
 
 def kendall_weights(taus: Sequence[float]) -> npt.NDArray[np.float64]:

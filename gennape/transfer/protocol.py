@@ -22,6 +22,7 @@ from gennape.models.performance import ModelConfig
 from gennape.training.data import LabelData
 from gennape.training.fit import fit
 from gennape.training.module import PredictorModule
+from gennape.tuning import TuneSettings
 from onnx_bench.benchmarks import LabelTable, read
 
 Report = Callable[[int], None]
@@ -135,11 +136,13 @@ def score(
         predictor = Predictor(copy.deepcopy(predictor.checkpoint)).fit(
             EncodedGraphs(graphs.graphs[int(i)] for i in seen),
             labels.values[seen],
-            epochs=protocol.tune_epochs,
-            batch_size=protocol.tune_batch_size,
-            learning_rate=protocol.tune_learning_rate,
-            loss=protocol.loss,
-            seed=seed,
+            TuneSettings(
+                epochs=protocol.tune_epochs,
+                batch_size=protocol.tune_batch_size,
+                learning_rate=protocol.tune_learning_rate,
+                loss=protocol.loss,
+                seed=seed,
+            ),
         )
     predicted = predictor.predict(graphs)
     return evaluate(predicted[rest], labels.values[rest])

@@ -66,10 +66,11 @@ def make_model() -> Callable[..., PerformanceModel]:
 def trained(graphs: list[ComputationGraph], labels: Labels) -> Predictor:
     """A predictor trained on the networks; shared, so never to be changed."""
     from gennape.checkpoint import Checkpoint, seeded_model
+    from gennape.tuning import TuneSettings
 
     model = seeded_model(ModelConfig("k-gnn", {"hidden": 16, "layers": 3}), seed=0).eval()
     fresh = Predictor(Checkpoint(model, source="conftest", metrics={"val_spearman": 0.5}))
-    return fresh.fit(graphs, labels, epochs=40, learning_rate=5e-3)
+    return fresh.fit(graphs, labels, TuneSettings(epochs=40, learning_rate=5e-3))
 
 
 @pytest.fixture

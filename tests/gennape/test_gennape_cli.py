@@ -20,6 +20,7 @@ from onnx import TensorProto, helper
 
 from gennape.cli import main
 from gennape.inference import Predictor
+from gennape.tuning import TuneSettings
 from onnx_bench.cost import cost
 from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
@@ -322,7 +323,9 @@ def test_finetune_does_what_fit_does(
     labels: npt.NDArray[np.float64],
 ) -> None:
     run("finetune", checkpoint, table, "--label", "accuracy", "-o", "mine", "--epochs", "2")
-    expected = predictor.fit(graphs, pd.read_csv(table)["accuracy"], epochs=2).predict(graphs)
+    expected = predictor.fit(
+        graphs, pd.read_csv(table)["accuracy"], TuneSettings(epochs=2)
+    ).predict(graphs)
     assert Predictor.from_pretrained("mine").predict(graphs) == pytest.approx(expected)
     assert np.abs(expected - labels).mean() < labels.std()
 

@@ -17,6 +17,7 @@ from gennape.checkpoint import Checkpoint
 from gennape.inference import Predictor, encode
 from gennape.metrics import spearman
 from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.tuning import TuneSettings
 from onnx_bench.collections import GraphCollection
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.graph import ComputationGraph
@@ -157,7 +158,7 @@ def test_fitting_improves_the_order_of_its_labels(
     fresh: Predictor, graphs: Graphs, labels: Labels
 ) -> None:
     before = spearman(fresh.predict(graphs), labels)
-    fresh.fit(graphs, labels, epochs=40, learning_rate=5e-3)
+    fresh.fit(graphs, labels, TuneSettings(epochs=40, learning_rate=5e-3))
     after = spearman(fresh.predict(graphs), labels)
     assert after > before
     assert after > 0.8
@@ -167,19 +168,21 @@ def test_fitting_improves_the_order_of_its_labels(
 def test_ranking_losses_learn_the_order_too(
     fresh: Predictor, graphs: Graphs, labels: Labels, loss: str
 ) -> None:
-    fresh.fit(graphs, labels, epochs=20, learning_rate=5e-3, loss=loss)
+    fresh.fit(graphs, labels, TuneSettings(epochs=20, learning_rate=5e-3, loss=loss))
     assert spearman(fresh.predict(graphs), labels) > 0.8
 
 
 def test_fit_gives_the_predictor_itself(
     predictor: Predictor, graphs: Graphs, labels: Labels
 ) -> None:
-    assert predictor.fit(graphs, labels, epochs=1) is predictor
+    assert predictor.fit(graphs, labels, TuneSettings(epochs=1)) is predictor
 
 
 def test_the_loss_is_reported_and_falls(fresh: Predictor, graphs: Graphs, labels: Labels) -> None:
     seen: list[tuple[int, float]] = []
-    fresh.fit(graphs, labels, epochs=8, progress=lambda epoch, loss: seen.append((epoch, loss)))
+    fresh.fit(
+        graphs, labels, TuneSettings(epochs=8), lambda epoch, loss: seen.append((epoch, loss))
+    )
     assert [epoch for epoch, _ in seen] == list(range(1, 9))
     assert seen[-1][1] < seen[0][1]
 
@@ -188,14 +191,14 @@ def test_freezing_the_encoder_trains_the_head_alone(
     predictor: Predictor, graphs: Graphs, labels: Labels
 ) -> None:
     encoder, head = weights(predictor, "encoder."), weights(predictor, "head.")
-    predictor.fit(graphs, -labels, freeze="encoder", epochs=2)
+    predictor.fit(graphs, -labels, TuneSettings(freeze="encoder", epochs=2))
     assert equal(weights(predictor, "encoder."), encoder)
     assert not equal(weights(predictor, "head."), head)
 
 
 def test_freezing_nothing_trains_both(predictor: Predictor, graphs: Graphs, labels: Labels) -> None:
     encoder, head = weights(predictor, "encoder."), weights(predictor, "head.")
-    predictor.fit(graphs, -labels, epochs=2)
+    predictor.fit(graphs, -labels, TuneSettings(epochs=2))
     assert not equal(weights(predictor, "encoder."), encoder)
     assert not equal(weights(predictor, "head."), head)
 
@@ -203,9 +206,9 @@ def test_freezing_nothing_trains_both(predictor: Predictor, graphs: Graphs, labe
 def test_a_frozen_encoder_learns_again_later(
     predictor: Predictor, graphs: Graphs, labels: Labels
 ) -> None:
-    predictor.fit(graphs, labels, freeze="encoder", epochs=1)
+    predictor.fit(graphs, labels, TuneSettings(freeze="encoder", epochs=1))
     encoder = weights(predictor, "encoder.")
-    predictor.fit(graphs, -labels, epochs=1)
+    predictor.fit(graphs, -labels, TuneSettings(epochs=1))
     assert not equal(weights(predictor, "encoder."), encoder)
 
 
@@ -215,7 +218,7 @@ def test_the_same_seed_gives_the_same_weights(
     def fitted(seed: int, noise: int) -> Weights:
         torch.manual_seed(noise)  # what the user's own code left behind does not matter
         predictor = Predictor(Checkpoint(make_model("gated-gcn", hidden=16, layers=2)))
-        return weights(predictor.fit(graphs, labels, epochs=2, seed=seed))
+        return weights(predictor.fit(graphs, labels, TuneSettings(epochs=2, seed=seed)))
 
     assert equal(fitted(0, noise=1), fitted(0, noise=2))
     assert not equal(fitted(0, noise=1), fitted(1, noise=1))
@@ -227,20 +230,20 @@ def test_fitting_leaves_the_stream_of_the_user_alone(
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    predictor.fit(graphs, labels, epochs=1)
+    predictor.fit(graphs, labels, TuneSettings(epochs=1))
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_families_that_are_new_are_added(predictor: Predictor, labels: Labels) -> None:
     specs = [f"digits-tokens:p4-c8-r1-{mixer}-skip-skip-skip" for mixer in ("ff", "mlp", "attn1")]
-    predictor.fit(specs, labels[:3], epochs=1)
+    predictor.fit(specs, labels[:3], TuneSettings(epochs=1))
     assert predictor.families == ("digits-chains", "digits-cells", "digits-tokens")
 
 
 def test_scores_take_the_units_of_the_new_labels(
     predictor: Predictor, graphs: Graphs, labels: Labels
 ) -> None:
-    predictor.fit(graphs, labels / 100, epochs=5)
+    predictor.fit(graphs, labels / 100, TuneSettings(epochs=5))
     assert np.abs(predictor.predict(graphs) - labels / 100).max() < 0.2
 
 
@@ -264,9 +267,10 @@ def test_a_fit_that_is_refused_changes_nothing(
 ) -> None:
     changes, message = REFUSED[case]
     before, point = weights(predictor), predictor.checkpoint
-    arguments = {"networks": graphs[:3], "labels": [1.0, 2.0, 3.0]} | changes
+    given = {"networks": graphs[:3], "labels": [1.0, 2.0, 3.0]} | changes
+    networks, values = given.pop("networks"), given.pop("labels")
     with pytest.raises(GennapeError, match=message):
-        predictor.fit(**arguments)
+        predictor.fit(networks, values, TuneSettings(**given))
     assert equal(weights(predictor), before)
     assert predictor.checkpoint == point
     assert not point.model.training
@@ -295,7 +299,7 @@ def test_a_fit_that_is_interrupted_changes_nothing(
 
     before = gated.predict(graphs)
     with pytest.raises(KeyboardInterrupt):
-        gated.fit(graphs, labels, epochs=5, progress=stop)
+        gated.fit(graphs, labels, TuneSettings(epochs=5), stop)
     np.testing.assert_array_equal(gated.predict(graphs), before)
 
 

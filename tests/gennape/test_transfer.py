@@ -18,6 +18,7 @@ from gennape.models.performance import ModelConfig
 from gennape.transfer import report
 from gennape.transfer.protocol import Protocol, run_seed, steps
 from gennape.transfer.run import run
+from gennape.tuning import TuneSettings
 from onnx_bench.benchmarks import Benchmark, Label
 from onnx_bench.benchmarks.base import everything
 from onnx_bench.graph import ComputationGraph
@@ -92,8 +93,8 @@ class Finished:
             self.rows = run_seed(tiny(), 0, work, self.reports.append)
 
     def spy(self, fit: Callable[..., Predictor]) -> Callable[..., Predictor]:
-        def recorded(self_: Predictor, graphs: Any, values: Labels, **how: Any) -> Predictor:
-            tuned = fit(self_, graphs, values, **how)
+        def recorded(self_: Predictor, graphs: Any, values: Labels, *how: Any) -> Predictor:
+            tuned = fit(self_, graphs, values, *how)
             self.tuned.append((graphs.graphs.names, values, tuned))
             return tuned
 
@@ -180,9 +181,7 @@ def test_every_fine_tuning_starts_from_the_untouched_source_model(finished: Fini
         finished.source_model,
         finished.tuned[-1][0],
         finished.tuned[-1][1],
-        epochs=3,
-        batch_size=tiny().tune_batch_size,
-        learning_rate=1e-2,
+        TuneSettings(epochs=3, batch_size=tiny().tune_batch_size, learning_rate=1e-2),
     )
     expected = finished.tuned[-1][2].predict(finished.texts)
     assert last.predict(finished.texts) == pytest.approx(expected, abs=1e-4)
