@@ -36,7 +36,7 @@ class Member:
         return cls(
             str(given["name"]),
             ModelConfig(**given["model"]),
-            TargetScale(**given["scale"]),
+            TargetScale.from_dict(given["scale"]),
             float(given["weight"]),
         )
 
@@ -89,11 +89,15 @@ class Ensemble(nn.Module):
         """That of the first member, which embeds networks for the whole."""
         return self.models[0].encoder
 
+    @property
+    def weights_K(self) -> Tensor:
+        """How much each member counts, in sum 1."""
+        weights = torch.tensor([member.weight for member in self.config.members]).double()
+        return weights / weights.sum()
+
     def forward(self, batch: GraphBatch) -> Tensor:
         """Predictions, shape (B,)."""
-        weights = torch.tensor([member.weight for member in self.config.members])
-        weights = weights.to(batch.macs_B)
-        return self.predictions(batch) @ (weights / weights.sum())
+        return self.predictions(batch) @ self.weights_K.to(batch.macs_B)
 
     def predictions(self, batch: GraphBatch) -> Tensor:
         """What each of the K members predicts, in the units of the labels, shape (B, K)."""

@@ -16,7 +16,7 @@ from onnx_bench.graph import ComputationGraph
 
 def config(*weights: float) -> EnsembleConfig:
     encoders = [ModelConfig("size", head="linear"), ModelConfig("k-gnn", {"hidden": 8})]
-    scales = [TargetScale(90.0, 2.0), TargetScale(80.0, 3.0, per_flops=True)]
+    scales = [TargetScale(90.0, 2.0), TargetScale(80.0, 3.0, flops="divided")]
     parts = zip(encoders, scales, weights, strict=False)
     return EnsembleConfig(
         tuple(
