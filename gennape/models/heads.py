@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +27,38 @@ class Head(nn.Module, ABC):
         del embedding_NF, seed
         return {}
 
+    def follow(self, embedding_NF: Tensor) -> dict[str, float]:
+        """After the encoder has moved: looks again at what `prepare` saw; returns figures."""
+        del embedding_NF
+        return {}
+
     def refresh(self, embedding_KF: Tensor, target_K: Tensor) -> None:
-        """Before scoring: looks at some training networks as the encoder now sees them."""
+        """Before scoring: looks at some labelled networks as the encoder now sees them."""
+
+
+class Clustered(Head):
+    """A head whose parts are the experts of fuzzy clusters."""
+
+    membership: Membership
+    shares_NC: Tensor | None = None
+    """Of the networks that the clusters were last fitted on; not a part of the weights."""
+
+    def prepare(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
+        """Fits the clusters."""
+        self.shares_NC = None
+        return self._fit(embedding_NF, seed)
+
+    def follow(self, embedding_NF: Tensor) -> dict[str, float]:
+        """Moves the clusters with their networks: an encoder that learns leaves centres behind."""
+        return self._fit(embedding_NF)
+
+    def _fit(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
+        shares = None if self.shares_NC is None else self.shares_NC.numpy()
+        points = embedding_NF.detach().cpu().double()
+        partition = self.membership.fit(points.numpy(), seed, shares)
+        with torch.no_grad():
+            self.shares_NC = self.membership(points.to(self.membership.centre_CP)).cpu().double()
+        return {"partition": partition}
 
 
 HEADS: Registry[Head] = Registry("head")
@@ -85,7 +114,7 @@ class Experts(nn.Module):
 
 
 @HEADS.register("fuzzy-mlp")
-class FuzzyHead(Head):
+class FuzzyHead(Clustered):
     """y_i = sum_j u_ij f_j(h_i): a perceptron for each cluster, softly aggregated.
 
     GENNAPE's MLP ensemble over fuzzy c-means (Mills et al., AAAI 2023); u is the `Membership`.
@@ -115,10 +144,6 @@ class FuzzyHead(Head):
         shares_BC = self.membership(embedding_BF)
         scores: Tensor = (shares_BC * self.experts(embedding_BF)).sum(dim=1)
         return scores
-
-    def prepare(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
-        """Fits the clusters."""
-        return {"partition": self.membership.fit(_double(embedding_NF), seed)}
 
 
 @HEADS.register("pairwise")
@@ -177,10 +202,8 @@ class PairwiseHead(Head):
         """Mean of log(1 + exp(-l(i, j))) over the pairs of the batch in which i is better."""
         del loss
         better, worse = torch.nonzero(target_B[:, None] > target_B[None, :], as_tuple=True)
-        if len(better) == 0:
-            return embedding_BF.sum() * 0.0
         odds = self.compare(embedding_BF[better], embedding_BF[worse])
-        return nn.functional.softplus(-odds).mean()
+        return nn.functional.softplus(-odds).sum() / max(len(better), 1)
 
     def refresh(self, embedding_KF: Tensor, target_K: Tensor) -> None:
         """Takes anchors spread evenly over the labels, and the scale that fits their labels."""
@@ -197,7 +220,7 @@ class PairwiseHead(Head):
 
 
 @HEADS.register("fuzzy-pairwise")
-class FuzzyPairwiseHead(PairwiseHead):
+class FuzzyPairwiseHead(Clustered, PairwiseHead):
     """l(i, j) = sum_c (u_ic + u_jc) / 2 (g_c(h_i, h_j) - g_c(h_j, h_i)): a classifier a cluster.
 
     Args:
@@ -226,10 +249,6 @@ class FuzzyPairwiseHead(PairwiseHead):
         both: Tensor = (self.membership(first_BF) + self.membership(second_BF)) / 2
         return both
 
-    def prepare(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
-        """Fits the clusters."""
-        return {"partition": self.membership.fit(_double(embedding_NF), seed)}
-
 
 @HEADS.register("linear")
 class LinearHead(Head):
@@ -257,7 +276,3 @@ class NoHead(Head):
             f"the model is a pretrained encoder: it embeds networks ({len(embedding_BF)} here) and "
             "scores none; train heads on it (gennape-train fit --model.pretrained FOLDER)"
         )
-
-
-def _double(embedding_NF: Tensor) -> np.ndarray:
-    return embedding_NF.detach().cpu().double().numpy()

@@ -69,8 +69,16 @@ class Membership(nn.Module):
         # A softmax of logarithms is Eq. 2 without its overflow where a point lies on a centre.
         return (-squared_BC.clamp(min=NEAREST).log() / (self.fuzzifier - 1)).softmax(dim=1)
 
-    def fit(self, embedding_NF: FloatArray, seed: int = 0) -> float:
+    def fit(
+        self, embedding_NF: FloatArray, seed: int = 0, shares_NC: FloatArray | None = None
+    ) -> float:
         """Finds the centres by fuzzy c-means from a k-means start; returns how crisp they are.
+
+        Args:
+            embedding_NF: of the training networks.
+            seed: of k-means.
+            shares_NC: where to start from instead: what the networks' shares were before their
+                embeddings moved, so that each cluster stays the one that it was.
 
         Returns:
             The fuzzy partition coefficient, the mean of sum_j u_ij^2: 1 / C where every network
@@ -84,10 +92,11 @@ class Membership(nn.Module):
             raise GennapeError(f"{len(embedding_NF)} networks cannot make {clusters} clusters")
         mean, axes = _principal(embedding_NF, self.axes_FP.shape[1], self.projection is not None)
         points = (embedding_NF - mean) @ axes
-        start = KMeans(clusters, n_init=4, random_state=seed).fit(points)
-        shares = _shares(points, start.cluster_centers_, self.fuzzifier)
-        centres, shares, *_, coefficient = skfuzzy.cmeans(
-            points.T, clusters, self.fuzzifier, EPSILON, STEPS, init=shares.T
+        if shares_NC is None:
+            start = KMeans(clusters, n_init=4, random_state=seed).fit(points)
+            shares_NC = _shares(points, start.cluster_centers_, self.fuzzifier)
+        centres, *_, coefficient = skfuzzy.cmeans(
+            points.T, clusters, self.fuzzifier, EPSILON, STEPS, init=shares_NC.T
         )
         _refuse_collapse(points, centres, float(coefficient), self.fuzzifier)
         for buffer, values in (

@@ -10,6 +10,7 @@ from torch import Tensor
 from gennape.losses import mse
 from gennape.models.heads import (
     HEADS,
+    Clustered,
     Experts,
     FuzzyHead,
     FuzzyPairwiseHead,
@@ -176,7 +177,7 @@ def test_experts_start_like_torchs_own_layers() -> None:
 
 
 def test_a_fuzzy_head_tells_how_crisp_its_clusters_are() -> None:
-    figures = HEADS["fuzzy-mlp"](WIDTH, clusters=3).prepare(embeddings())
+    figures = made("fuzzy-mlp", clusters=3).prepare(embeddings())
     assert 0.5 < figures["partition"] <= 1
 
 
@@ -188,3 +189,25 @@ def test_a_pretrained_encoder_without_a_head_scores_nothing() -> None:
 def test_unknown_settings_of_the_clusters_are_refused() -> None:
     with pytest.raises(GennapeError, match="fuzzifier"):
         HEADS["fuzzy-mlp"](WIDTH, fuzzifier=0.9)
+
+
+@pytest.mark.parametrize("name", ["fuzzy-mlp", "fuzzy-pairwise"])
+def test_clusters_follow_their_networks_when_the_encoder_moves(name: str) -> None:
+    rng = np.random.default_rng(0)
+    middle = rng.normal(0, 5, (4, 8))[np.arange(200) % 4]
+    clouds = torch.from_numpy(middle + rng.normal(0, 0.3, (200, 8))).float()
+    head = HEADS[name](8, clusters=4)
+    head.prepare(clouds, seed=0)
+    assert isinstance(head, Clustered)
+    before = head.membership(clouds).argmax(dim=1)
+    # Each cloud goes to where another one was: centres that stay would swap their networks.
+    moved = torch.roll(clouds, 1, dims=0)
+    stale = head.membership(moved).argmax(dim=1)
+    partition = head.follow(moved)["partition"]
+    assert not (stale == before).any()
+    assert torch.equal(head.membership(moved).argmax(dim=1), before)
+    assert partition > 0.9
+
+
+def test_heads_without_clusters_have_nothing_to_follow() -> None:
+    assert HEADS["mlp"](8).follow(torch.zeros(4, 8)) == {}
