@@ -1,10 +1,12 @@
 """Checkpoints: a folder with `model.safetensors` and `config.json`. Plain data, nothing unpickled.
 
 `config.json` holds what the weights mean: the model's configuration, the vocabulary they were
-trained with, the scale of the target, the families seen, and the figures measured in training.
+trained with, the scale of the target, the families seen, and the figures measured in training;
+and, where they are known, the errors on networks held out and which networks are familiar.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -13,6 +15,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from gennape.conformal import Calibration
+from gennape.familiarity import Reference
+from gennape.features.composition import FEATURES
 from gennape.features.nodes import OPERATOR_TYPES
 from gennape.models.ensemble import AnyModel, model_from_dict
 from gennape.models.performance import ModelConfig, PerformanceModel
@@ -25,6 +30,8 @@ from onnx_bench.operators import VOCABULARY_VERSION
 CHECKPOINT_FORMAT = 1
 Form = Literal["atomic", "fused"]
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+REFERENCE = "reference."
+"""What the names of a reference's tensors begin with, beside those of the model."""
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
@@ -47,9 +54,20 @@ class Checkpoint:
     """Validation figures, for people."""
     form: Form = "atomic"
     """Of the graphs that it was trained on: networks are brought to it before they are scored."""
+    lower_is_better: bool = False
+    """Whether the labels were negated to be learnt, as latencies are: the model says -y."""
+    calibration: Calibration | None = None
+    """How far predictions were off on networks that were not learnt from."""
+    reference: Reference | None = None
+    """Which networks are familiar."""
+    trust: float = 1.0
+    """How much of what the model says beyond size counts for strange networks, 0 to 1."""
 
-    def save(self, folder: Path | str) -> None:
+    def save(self, folder: Path | str, also: Mapping[str, bytes] | None = None) -> None:
         """Writes the folder, replacing a checkpoint that is there; it appears only when whole.
+
+        Args:
+            also: further files of the folder by their names, such as a report.
 
         Raises:
             CheckpointError: the folder holds something else.
@@ -66,11 +84,20 @@ class Checkpoint:
             "source": self.source,
             "metrics": self.metrics,
             "form": self.form,
+            "trust": self.trust,
+            "lower_is_better": self.lower_is_better,
         }
         weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+        if self.calibration:
+            config["calibration"] = self.calibration.to_dict()
+        if self.reference:
+            config["reference"] = self.reference.to_dict()
+            weights |= {REFERENCE + name: part for name, part in self.reference.tensors().items()}
         with atomic_folder(Path(folder)) as temporary:
             save_file(weights, temporary / WEIGHTS)
             (temporary / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+            for name, content in (also or {}).items():
+                (temporary / name).write_bytes(content)
 
 
 def check_free(folder: Path) -> None:
@@ -122,12 +149,10 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from None
     try:
         weights = load_file(folder / WEIGHTS)
+        tensors = _reference_tensors(weights)
         _place_operators(weights, config["operator_types"])
         model.load_state_dict(weights)
-        target = config["target"]
-        scale = TargetScale(
-            float(target["mean"]), float(target["std"]), bool(target.get("per_flops", False))
-        )
+        scale = TargetScale.from_dict(config["target"])
         return Checkpoint(
             model.eval(),
             scale,
@@ -135,6 +160,10 @@ def load(name: str | Path) -> Checkpoint:
             str(config["source"]),
             {str(k): float(v) for k, v in config["metrics"].items()},
             _form(config.get("form", "atomic")),
+            _flag("lower_is_better", config.get("lower_is_better", False)),
+            Calibration.from_dict(config["calibration"]) if "calibration" in config else None,
+            _reference(config, tensors, model.encoder.out_features),
+            _share("trust", config.get("trust", 1.0)),
         )
     except FileNotFoundError:
         raise CheckpointError(f"{folder / WEIGHTS}: missing; the checkpoint is not whole") from None
@@ -143,14 +172,47 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(
             f"{folder / WEIGHTS}: does not hold this model's weights ({reason})"
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (GennapeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CONFIG}: not a whole configuration ({error!r})") from None
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, expected true or false")
+    return value
+
+
+def _share(name: str, value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value!r}, expected a share from 0 to 1")
+    return float(value)
 
 
 def _form(name: str) -> Form:
     if name not in get_args(Form):
         raise ValueError(f"form is {name!r}, expected one of {get_args(Form)}")
     return cast(Form, name)
+
+
+def _reference_tensors(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of the reference, which are taken out of the weights."""
+    names = [name for name in weights if name.startswith(REFERENCE)]
+    return {name.removeprefix(REFERENCE): weights.pop(name) for name in names}
+
+
+def _reference(
+    config: dict[str, Any], tensors: dict[str, torch.Tensor], embedded: int
+) -> Reference | None:
+    # Shares of the operators of an older vocabulary do not compare: nothing is familiar then.
+    if "reference" not in config or config["operator_types"] != list(OPERATOR_TYPES):
+        return None
+    reference = Reference.from_parts(config["reference"], tensors)
+    if len(reference.deviation_F) != embedded + FEATURES:
+        raise ValueError(
+            f"the reference has {len(reference.deviation_F)} features, expected {embedded} of the "
+            f"encoder and {FEATURES} of the composition"
+        )
+    return reference
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -1,21 +1,22 @@
 """Predictor: a trained model with a scikit-learn face. Nothing of Lightning is imported here."""
 
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from gennape.assessment import Assessment, assess, predicted
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form, load
-from gennape.tuning import BATCH, TuneSettings, embedded, scores, tune
+from gennape.conformal import COVERAGE
+from gennape.finetuning import checked_labels, distinct, fine_tuned
+from gennape.tuning import BATCH, Progress, TuneSettings, embedded
 from onnx_bench.benchmarks.labels import network
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
-from onnx_bench.errors import GennapeError, LabelError
-from onnx_bench.families import family_of, is_spec
+from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
 
 Network = ComputationGraph | str | Path
@@ -54,14 +55,24 @@ class Predictor:
     def predict(self, networks: Networks, batch_size: int = BATCH) -> Scores:
         """Scores, shape (N,), in the units of the labels it was trained on; higher is better.
 
-        On a family that it has not seen only their order means anything.
+        Where a lower label is better, as of latencies, scores are the negative of what `assess`
+        says. On a family that it has not seen only their order means anything.
 
         Raises:
             GennapeError: a network cannot be read; nothing is predicted then.
         """
-        graphs = self._encode(networks)
-        found = scores(self.checkpoint.model, graphs, batch_size=batch_size)
-        return self.checkpoint.scale.restore(found, graphs.macs_G.numpy())
+        return predicted(self.checkpoint, self._encode(networks), batch_size=batch_size)[0]
+
+    def assess(self, networks: Networks, coverage: float = COVERAGE) -> Assessment:
+        """Scores with their intervals, and how familiar the networks are; see `Assessment`.
+
+        Intervals hold the label with a probability of `coverage`, of networks like those that they
+        were calibrated on, and not of strange ones.
+
+        Raises:
+            GennapeError: a network cannot be read, or the coverage is not between 0 and 1.
+        """
+        return assess(self.checkpoint, self._encode(networks), coverage)
 
     def embed(self, networks: Networks) -> Scores:
         """The encoder's embeddings, shape (N, features)."""
@@ -78,33 +89,44 @@ class Predictor:
         networks: Networks,
         labels: npt.ArrayLike,
         settings: TuneSettings | None = None,
-        progress: Callable[[int, float], None] | None = None,
+        progress: Progress | None = None,
+        lower_is_better: bool = False,
     ) -> "Predictor":
         """Fine-tunes on labelled networks of a new family, in place, and returns itself.
 
         The scale of the target is taken from the new labels. The same seed gives the same weights.
 
+        With a share of validation (`TuneSettings`) these networks choose the epoch and calibrate
+        the intervals of `assess`, so that intervals come out a little narrow; without, there are
+        none. Then, too, a network that is given several times counts once, with the mean of its
+        labels, lest it be both learnt from and held out.
+
         Args:
-            labels: shape (N,), finite, higher is better, in any unit.
+            labels: shape (N,), finite, in any unit; higher is better, unless `lower_is_better`.
             settings: how long, how fast, of what; `TuneSettings()` by default.
             progress: called with (epochs done, mean loss) after each epoch.
 
         Raises:
-            LabelError: labels are not finite, or not one for each network, or all the same.
+            LabelError: labels are not finite, or not one for each network, or all the same, among
+                those learnt from or those held out.
         """
-        graphs = encode(networks, self.checkpoint.form)
-        values = _checked_labels(labels, len(graphs))
-        old = self.checkpoint
-        model, scale = tune(
-            old.model, old.scale, graphs, values, settings or TuneSettings(), progress
+        settings, form = settings or TuneSettings(), self.checkpoint.form
+        graphs = encode(networks, form)
+        values = checked_labels(labels, len(graphs))
+        if settings.validation:
+            graphs, values = distinct(graphs, values, form)
+        self.checkpoint = fine_tuned(
+            self.checkpoint, graphs, values, settings, progress, lower_is_better
         )
-        families = tuple(dict.fromkeys([*self.families, *_families(graphs)]))
-        self.checkpoint = replace(old, model=model, scale=scale, families=families)
         return self
 
-    def save(self, folder: Path | str) -> None:
-        """Writes the predictor as a checkpoint folder that `from_pretrained` reads."""
-        self.checkpoint.save(folder)
+    def save(self, folder: Path | str, also: Mapping[str, bytes] | None = None) -> None:
+        """Writes the predictor as a checkpoint folder that `from_pretrained` reads.
+
+        Args:
+            also: further files of the folder by their names, such as a report.
+        """
+        self.checkpoint.save(folder, also)
 
 
 def encode(networks: Networks, form: Form = "atomic") -> EncodedGraphs:
@@ -134,20 +156,3 @@ def _read(source: Network) -> ComputationGraph:
             stacklevel=2,
         )
     return graph
-
-
-def _families(graphs: EncodedGraphs) -> list[str]:
-    names = (family_of(name) for name in graphs.graphs.names if is_spec(name))
-    return list(dict.fromkeys(names))
-
-
-def _checked_labels(labels: npt.ArrayLike, count: int) -> Scores:
-    values = np.asarray(labels, np.float64).ravel()
-    if len(values) != count:
-        raise LabelError(f"{len(values)} labels for {count} networks; expected one for each")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise LabelError(f"label {bad[0] + 1} of {count} is {values[bad[0]]}, no finite number")
-    if count < 2 or (values == values[0]).all():
-        raise LabelError(f"{count} labels without a difference between them teach no order")
-    return values

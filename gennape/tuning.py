@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gennape.batch import EncodedGraphs
+from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
@@ -58,6 +58,11 @@ class TuneSettings:
             raise GennapeError(f"freeze is {self.freeze!r}, expected one of {get_args(Freeze)}")
         if not 0 <= self.validation < 1:
             raise GennapeError(f"validation is {self.validation}, expected a share from 0 up to 1")
+        if min(self.epochs, self.batch_size, self.patience) < 1 or not self.learning_rate > 0:
+            raise GennapeError(
+                f"epochs is {self.epochs}, batch_size {self.batch_size}, patience {self.patience}, "
+                f"learning_rate {self.learning_rate:g}; expected 1 or more, and a rate above 0"
+            )
         loss_by_name(self.loss)
         if self.loss != "mse" and self.batch_size < 2:
             raise GennapeError(f"{self.loss} compares networks: batch_size must be 2 or more")
@@ -128,7 +133,7 @@ def _tuned(
     macs = graphs.macs_G.numpy()
     # A copy learns, so that a fit that is stopped changes nothing.
     model = copy.deepcopy(model)
-    new = TargetScale.of(labels[learnt], macs[learnt], scale.per_flops)
+    new = TargetScale.of(labels[learnt], macs[learnt], scale.flops)
     target_N = torch.from_numpy(new.standardise(labels, macs)).float()
     fine_tune(model, graphs, target_N, settings, learnt, held_out, progress)
     return model, new
@@ -232,15 +237,46 @@ def scores(
     return found
 
 
+def predictions(
+    model: AnyModel,
+    scale: TargetScale,
+    graphs: EncodedGraphs,
+    rows: Rows | None = None,
+    batch_size: int = BATCH,
+) -> Labels:
+    """What each of K members predicts, in the units of the labels, shape (N, K); K is 1 for one."""
+    if isinstance(model, Ensemble):
+        found: Labels = _run(model, graphs, rows, batch_size, model.predictions).numpy()
+        return found
+    macs = graphs.macs_G.numpy() if rows is None else graphs.macs_G.numpy()[rows]
+    return scale.restore(scores(model, graphs, rows, batch_size), macs)[:, None]
+
+
+def predictions_by_size(
+    model: AnyModel, scale: TargetScale, graphs: EncodedGraphs, rows: Rows | None = None
+) -> Labels:
+    """The same of models that say nothing of a graph but its size, shape (N, K); see `targets`."""
+    macs = graphs.macs_G.numpy() if rows is None else graphs.macs_G.numpy()[rows]
+    members = model.config.members if isinstance(model, Ensemble) else ()
+    scales = [member.scale for member in members] or [scale]
+    return np.stack([own.restore(np.zeros(len(macs)), macs) for own in scales], axis=1)
+
+
 def _run(
-    module: torch.nn.Module, graphs: EncodedGraphs, rows: Rows | None, batch_size: int
+    module: torch.nn.Module,
+    graphs: EncodedGraphs,
+    rows: Rows | None,
+    batch_size: int,
+    read: Callable[[GraphBatch], Tensor] | None = None,
 ) -> Tensor:
+    read = read or module
     chosen = np.arange(len(graphs)) if rows is None else rows
     was_training = module.training
     module.eval()
     with torch.no_grad():
         batches = rows_in_batches(len(chosen), batch_size)
-        parts = [module(graphs.batch(chosen[batch])) for batch in batches]
+        device = next(module.parameters(), torch.empty(0)).device
+        parts = [read(graphs.batch(chosen[batch]).to(device)).cpu() for batch in batches]
     module.train(was_training)
     return torch.cat(parts)
 

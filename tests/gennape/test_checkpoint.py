@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from gennape.checkpoint import (
     load,
     pretrained_names,
 )
+from gennape.conformal import Calibration
 from gennape.inference import Predictor
 from gennape.models.encoder import ENCODERS
+from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import PerformanceModel
 from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
@@ -87,6 +90,62 @@ def test_what_the_weights_mean_comes_back(folder: Path, trained: Predictor) -> N
     assert found.scale == trained.checkpoint.scale
     assert found.families == ("digits-chains", "digits-cells")
     assert (found.source, found.metrics) == ("conftest", {"val_spearman": 0.5})
+
+
+def test_direction_calibration_and_reference_come_back(
+    tmp_path: Path, predictor: Predictor, graphs: list[ComputationGraph]
+) -> None:
+    calibration = Calibration((0.125, 0.5, 2.0), 0.75)
+    changed = replace(predictor.checkpoint, lower_is_better=True, calibration=calibration)
+    Predictor(changed).save(tmp_path / "mine")
+    found = Predictor.from_pretrained(tmp_path / "mine")
+    assert found.checkpoint.lower_is_better
+    assert found.checkpoint.calibration == calibration
+    said, expected = found.assess(graphs, 0.5), Predictor(changed).assess(graphs, 0.5)
+    for one, other in zip(said, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_ensemble_comes_back(
+    tmp_path: Path, graphs: list[ComputationGraph], make_model: Callable[..., PerformanceModel]
+) -> None:
+    models = [make_model("k-gnn", hidden=8), make_model("gated-gcn", hidden=8)]
+    scales = (TargetScale(90.0, 2.0), TargetScale(80.0, 3.0, "divided"))
+    members = (
+        Member(f"member {i}", model.config, scale, weight=1.0 + i)
+        for i, (model, scale) in enumerate(zip(models, scales, strict=True))
+    )
+    config = EnsembleConfig(tuple(members))
+    saved = Predictor(Checkpoint(Ensemble.of(config, models), form="fused"))
+    saved.save(tmp_path / "mine")
+    found = Predictor.from_pretrained(tmp_path / "mine")
+    assert isinstance(found.checkpoint.model, Ensemble)
+    assert found.checkpoint.model.config == config
+    assert not found.checkpoint.model.training
+    np.testing.assert_array_equal(found.predict(graphs), saved.predict(graphs))
+    np.testing.assert_array_equal(found.embed(graphs), saved.embed(graphs))
+
+
+def test_a_checkpoint_of_before_calibrations_and_references_is_read(
+    folder: Path, graphs: list[ComputationGraph], trained: Predictor
+) -> None:
+    config_with(calibration=None, reference=None, lower_is_better=None)(folder)
+    weights = load_file(folder / WEIGHTS)
+    kept = {name: value for name, value in weights.items() if not name.startswith("reference.")}
+    save_file(kept, folder / WEIGHTS)
+    found = Predictor.from_pretrained(folder)
+    assert not found.checkpoint.lower_is_better
+    assert found.checkpoint.calibration is None
+    assert found.checkpoint.reference is None
+    np.testing.assert_array_equal(found.predict(graphs), trained.predict(graphs))
+
+
+def test_further_files_are_saved_with_it(tmp_path: Path, predictor: Predictor) -> None:
+    predictor.save(tmp_path / "mine", {"report.csv": b"1,2\n"})
+    assert (tmp_path / "mine" / "report.csv").read_bytes() == b"1,2\n"
+    assert load(tmp_path / "mine").scale == predictor.checkpoint.scale
+    predictor.save(tmp_path / "mine")
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {WEIGHTS, CONFIG}
 
 
 def test_a_loaded_model_is_ready_to_predict(folder: Path) -> None:
@@ -159,6 +218,13 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         (config_with(target={"mean": "much", "std": 1.0}), "much"),
         (config_with(families=3), "int"),
         (config_with(metrics=["val_spearman"]), ""),
+        (config_with(lower_is_better="no"), "lower_is_better is 'no'"),
+        (config_with(calibration={"scores": [2.0, 1.0], "floor": 1.0}), "ascending scores"),
+        (config_with(calibration={"scores": [1.0]}), "'floor'"),
+        (config_with(calibration=[1.0]), ""),
+        (config_with(reference={"families": ["x"], "networks": [3], "limits": [1.0]}), "[3]"),
+        (config_with(reference={"families": ["x"]}), "'networks'"),
+        (config_with(reference="all"), ""),
         (model_with(layers=3), "layers"),
         (model_with(encoder="gin"), "gin"),
         (model_with(encoder_args={"hidden": "wide"}), "wide"),
@@ -215,6 +281,38 @@ def cut_short(path: Path) -> None:
 def test_weights_that_do_not_fit_are_refused_by_name(folder: Path, damage: Damage) -> None:
     damage(folder)
     assert refusal(folder).startswith(f"{folder / WEIGHTS}: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop("reference.embedding"), "lack the reference's embedding"),
+        (lambda tensors: tensors.pop("reference.deviation"), "lack the reference's deviation"),
+        (lambda tensors: tensors["reference.embedding"].fill_(float("nan")), "expected finite"),
+        (lambda tensors: tensors["reference.deviation"].zero_(), "a deviation a feature"),
+        (
+            lambda tensors: tensors.update(
+                {
+                    name: tensors[name][..., :3].contiguous()
+                    for name in ("reference.embedding", "reference.deviation")
+                }
+            ),
+            "the reference has 3 features, expected 16 of the",
+        ),
+    ],
+)
+def test_a_damaged_reference_is_refused(
+    folder: Path, change: Callable[[dict[str, torch.Tensor]], object], message: str
+) -> None:
+    weights = load_file(folder / WEIGHTS)
+    change(weights)
+    save_file(weights, folder / WEIGHTS)
+    assert message in refusal(folder)
+
+
+def test_an_ensemble_without_its_members_is_refused(folder: Path) -> None:
+    config_with(model={"members": [{"name": "one"}]})(folder)
+    assert "'model'" in refusal(folder)
 
 
 def test_weights_of_another_model_are_refused(

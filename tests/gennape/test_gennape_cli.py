@@ -1,4 +1,4 @@
-"""The `gennape` command: ranks networks, fine-tunes, and ends every mistake in one line.
+"""The `gennape` command: ranks networks, and ends every mistake in one line.
 
 The name differs from the file for `onnx-bench`, as pytest wants without packages.
 """
@@ -8,27 +8,26 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import pandas as pd
 import pytest
 from onnx import TensorProto, helper
 
-from gennape.cli import main
+from gennape.conformal import Calibration
 from gennape.inference import Predictor
-from gennape.tuning import TuneSettings
 from onnx_bench.cost import cost
 from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx, to_onnx
+from tests.gennape.commands import Capture, contents, one_line, refusal, run
 
-Capture = pytest.CaptureFixture[str]
 COLUMNS = ["rank", "network", "score", "macs", "parameters", "coverage", "familiar"]
-COLUMNS += ["assumed"]
+COLUMNS += ["assumed", "low", "high", "nearest", "distance", "strange"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,39 +46,6 @@ def files(work: Path, graphs: list[ComputationGraph]) -> list[str]:
     for name, graph in zip(names, graphs, strict=False):
         save_onnx(graph, work / name)
     return names
-
-
-def run(*arguments: object) -> int:
-    """The exit code of the command."""
-    with pytest.raises(SystemExit) as caught:
-        main([str(argument) for argument in arguments])
-    return int(caught.value.code or 0)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below the folder, and folders as empty."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
-        for path in folder.rglob("*")
-    }
-
-
-def refusal(capsys: Capture, *arguments: object) -> str:
-    """The error of a command that ends with code 2, prints no traceback, and writes nothing."""
-    before = contents(Path.cwd())
-    assert run(*arguments) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "Traceback" not in shown.err
-    assert contents(Path.cwd()) == before
-    return shown.err
-
-
-def one_line(capsys: Capture, *arguments: object) -> str:
-    """As `refusal`, where the error is one line of our own."""
-    (line,) = refusal(capsys, *arguments).splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 # predict
@@ -115,6 +81,8 @@ def test_networks_are_ranked_best_first_with_their_costs(
     assert [row["macs"] for row in rows] == [cost(graphs[i]).macs for i in order]
     assert [row["parameters"] for row in rows] == [graphs[i].parameters for i in order]
     assert {row["coverage"] for row in rows} == {1.0}
+    assert {(row["low"], row["high"]) for row in rows} == {(None, None)}
+    assert {row["nearest"] for row in rows} <= {"digits-chains", "digits-cells"}
 
 
 def test_csv_is_the_same_table(files: list[str], checkpoint: Path, capsys: Capture) -> None:
@@ -171,16 +139,74 @@ def test_operators_that_are_not_known_are_counted_and_said(
     assert [note.partition(":")[0] for note in notes] == ["odd.onnx"]
 
 
-def test_families_that_the_model_has_not_seen_are_said(checkpoint: Path, capsys: Capture) -> None:
+@pytest.fixture
+def old(trained: Predictor, work: Path) -> Path:
+    """A checkpoint of before references and calibrations were kept; outside the work folder."""
+    folder = work.parent / "old"
+    Predictor(replace(trained.checkpoint, reference=None)).save(folder)
+    return folder
+
+
+def test_families_that_the_model_has_not_seen_are_said(old: Path, capsys: Capture) -> None:
     tokens = f"digits-tokens:{family('digits-tokens').example}"
     chains = f"digits-chains:{family('digits-chains').example}"
-    assert run("predict", tokens, chains, "-m", checkpoint, "--json") == 0
+    assert run("predict", tokens, chains, "-m", old, "--json") == 0
     rows = {row["network"]: row["familiar"] for row in json.loads(capsys.readouterr().out)}
     assert rows == {tokens: False, chains: True}
-    assert run("predict", tokens, chains, "-m", checkpoint) == 0
+    assert run("predict", tokens, chains, "-m", old) == 0
     assert "1 of 2 networks are of a family that the model has not seen" in capsys.readouterr().out
-    assert run("predict", chains, "-m", checkpoint) == 0
+    assert run("predict", chains, "-m", old) == 0
     assert "has not seen" not in capsys.readouterr().out
+
+
+def test_an_old_checkpoint_leaves_what_it_does_not_know_empty(
+    old: Path, files: list[str], capsys: Capture
+) -> None:
+    assert run("predict", *files, "-m", old, "--csv") == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert found.columns.tolist() == COLUMNS
+    assert found[["low", "high", "nearest", "distance", "strange"]].isna().all(axis=None)
+    assert run("predict", *files, "-m", old) == 0
+    shown = capsys.readouterr().out
+    assert "nearest" not in shown
+    assert "±" not in shown
+
+
+def test_strange_networks_are_marked(
+    checkpoint: Path, trained: Predictor, networks: tuple[str, ...], capsys: Capture
+) -> None:
+    tokens = "digits-tokens:p4-c24-r2-attn4-attn4-attn1-attn1"
+    said = trained.assess([tokens, networks[0]])
+    assert said.strange_N.tolist() == [True, False]
+    assert run("predict", tokens, networks[0], "-m", checkpoint, "--json") == 0
+    rows = {row["network"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows[tokens]["strange"], rows[networks[0]]["strange"]) == (True, False)
+    assert rows[tokens]["distance"] == pytest.approx(said.distance_N[0])
+    assert run("predict", tokens, networks[0], "-m", checkpoint) == 0
+    shown = capsys.readouterr().out
+    assert said.distance_N[0] > 99
+    assert ">99 !" in shown
+    assert f"{said.distance_N[1]:.2f} !" not in shown
+    assert "1 of 2 networks are strange" in shown
+
+
+def test_intervals_are_shown_where_the_model_has_them(
+    trained: Predictor, files: list[str], work: Path, capsys: Capture
+) -> None:
+    calibration = Calibration(tuple(float(score) for score in range(1, 10)))
+    Predictor(replace(trained.checkpoint, calibration=calibration)).save(work.parent / "sure")
+    model = ("-m", work.parent / "sure")
+    assert run("predict", *files, *model, "--csv", "--coverage", "0.5") == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    np.testing.assert_allclose(found["high"] - found["score"], 5.0)
+    np.testing.assert_allclose(found["score"] - found["low"], 5.0)
+    assert run("predict", *files, *model) == 0
+    assert capsys.readouterr().out.count("± 9.000") == 5
+    assert run("predict", *files, *model, "--coverage", "0.95") == 0
+    shown = capsys.readouterr().out
+    assert "±" not in shown
+    assert "too few labels were held out for this coverage" in shown
+    assert "coverage is 1.0" in one_line(capsys, "predict", *files, *model, "--coverage", "1")
 
 
 # bad doors of predict
@@ -299,113 +325,6 @@ def test_a_usage_that_is_wrong_is_refused(
     arguments: list[str], message: str, capsys: Capture
 ) -> None:
     assert message in refusal(capsys, *arguments)
-
-
-# finetune
-
-
-def test_finetune_writes_a_checkpoint_that_predicts(
-    table: Path, checkpoint: Path, work: Path, networks: tuple[str, ...], capsys: Capture
-) -> None:
-    arguments = ("--label", "accuracy", "-o", "mine", "--epochs", "3")
-    assert run("finetune", checkpoint, table, *arguments) == 0
-    assert "fine-tuned on 40 networks" in capsys.readouterr().out
-    assert {path.name for path in work.iterdir()} == {"mine"}
-    assert run("predict", *networks[:3], "-m", "mine", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 3
-
-
-def test_finetune_does_what_fit_does(
-    table: Path,
-    checkpoint: Path,
-    predictor: Predictor,
-    graphs: list[ComputationGraph],
-    labels: npt.NDArray[np.float64],
-) -> None:
-    run("finetune", checkpoint, table, "--label", "accuracy", "-o", "mine", "--epochs", "2")
-    expected = predictor.fit(
-        graphs, pd.read_csv(table)["accuracy"], TuneSettings(epochs=2)
-    ).predict(graphs)
-    assert Predictor.from_pretrained("mine").predict(graphs) == pytest.approx(expected)
-    assert np.abs(expected - labels).mean() < labels.std()
-
-
-def test_finetune_may_leave_the_encoder(table: Path, checkpoint: Path, trained: Predictor) -> None:
-    arguments = ("--label", "accuracy", "-o", "mine", "--epochs", "1", "--freeze", "encoder")
-    assert run("finetune", checkpoint, table, *arguments) == 0
-    before = trained.checkpoint.model.state_dict()
-    after = Predictor.from_pretrained("mine").checkpoint.model.state_dict()
-    changed = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
-    assert changed == {"head"}
-
-
-def test_finetune_reads_onnx_files_beside_the_table(
-    files: list[str], work: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frame = pd.DataFrame({"file": files, "value": [3.0, 1.0, 2.0, 5.0, 4.0]})
-    frame.to_csv(work / "mine.csv", index=False)
-    monkeypatch.chdir(tmp_path)
-    arguments = ("--network", "file", "-o", "tuned", "--epochs", "1")
-    assert run("finetune", checkpoint, work / "mine.csv", *arguments) == 0
-    assert (tmp_path / "tuned" / "config.json").is_file()
-
-
-Change = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda frame: frame.rename(columns={"accuracy": "acc"}), "no column 'accuracy'"),
-        (lambda frame: frame.rename(columns={"network": "net"}), "no column 'network'"),
-        (lambda frame: frame.assign(accuracy=frame["accuracy"].where(frame.index != 4)), "row 5"),
-        (lambda frame: frame.assign(accuracy="good"), "row 1"),
-        (lambda frame: frame.assign(network=[*frame["network"][:-1], "digits-chains:x"]), "row 40"),
-        (lambda frame: frame.assign(network=[*frame["network"][:-1], "gone.onnx"]), "gone.onnx"),
-        (lambda frame: frame.head(0), "no rows"),
-    ],
-    ids=["label", "network", "nan", "words", "specification", "file", "empty"],
-)
-def test_finetune_with_a_bad_table_names_it_and_writes_nothing(
-    change: Change, message: str, table: Path, checkpoint: Path, capsys: Capture
-) -> None:
-    change(pd.read_csv(table)).to_csv(table, index=False)
-    line = one_line(capsys, "finetune", checkpoint, table, "--label", "accuracy", "-o", "mine")
-    assert str(table) in line
-    assert message in line
-
-
-def test_finetune_on_equal_labels_names_the_table(
-    table: Path, checkpoint: Path, capsys: Capture
-) -> None:
-    pd.read_csv(table).assign(accuracy=90.0).to_csv(table, index=False)
-    line = one_line(capsys, "finetune", checkpoint, table, "--label", "accuracy", "-o", "mine")
-    assert str(table) in line
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(200)])
-@pytest.mark.parametrize("name", ["mine.csv", "mine.parquet"])
-def test_finetune_on_a_file_that_is_no_table_names_it(
-    name: str, content: bytes, work: Path, checkpoint: Path, capsys: Capture
-) -> None:
-    (work / name).write_bytes(content)
-    assert f"error: {name}: " in one_line(capsys, "finetune", checkpoint, name, "-o", "mine")
-
-
-def test_finetune_on_a_table_that_is_not_there_names_it(checkpoint: Path, capsys: Capture) -> None:
-    line = one_line(capsys, "finetune", checkpoint, "gone.csv", "-o", "mine")
-    assert line == "error: gone.csv: no such file"
-
-
-def test_finetune_never_replaces_a_folder_of_other_files(
-    table: Path, checkpoint: Path, work: Path, capsys: Capture
-) -> None:
-    (work / "data").mkdir()
-    (work / "data" / "thesis.txt").write_text("years")
-    arguments = ("--label", "accuracy", "-o", "data", "--epochs", "1")
-    assert run("finetune", checkpoint, table, *arguments) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: data")
-    assert contents(work) == {"data": b"", "data/thesis.txt": b"years"}
 
 
 # transfer

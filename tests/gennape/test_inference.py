@@ -16,7 +16,9 @@ from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
 from gennape.inference import Predictor, encode
 from gennape.metrics import spearman
+from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.targets import TargetScale
 from gennape.tuning import TuneSettings
 from onnx_bench.collections import GraphCollection
 from onnx_bench.errors import GennapeError, LabelError
@@ -128,7 +130,7 @@ def test_a_model_that_comes_in_training_mode_predicts_without_dropout(graphs: Gr
     np.testing.assert_array_equal(predictor.predict(graphs), predictor.predict(graphs))
 
 
-@pytest.mark.parametrize("call", [Predictor.predict, Predictor.embed])
+@pytest.mark.parametrize("call", [Predictor.predict, Predictor.embed, Predictor.assess])
 def test_no_networks_are_refused(trained: Predictor, call: Callable[..., Any]) -> None:
     with pytest.raises(GennapeError, match="no networks"):
         call(trained, [])
@@ -149,6 +151,52 @@ def test_a_network_with_operators_that_are_not_known_is_scored_with_a_warning(
     with pytest.warns(UserWarning, match=r"odd\.onnx: only \d\d% of its operators"):
         scores = trained.predict(tmp_path / "odd.onnx")
     assert np.isfinite(scores).all()
+
+
+# an ensemble
+
+
+@pytest.fixture
+def pair(make_model: Callable[..., PerformanceModel]) -> Predictor:
+    """A predictor of two members that have not learnt anything."""
+    models = [make_model(hidden=16, layers=3, seed=seed) for seed in range(2)]
+    members = (Member(str(i), model.config, TargetScale()) for i, model in enumerate(models))
+    return Predictor(Checkpoint(Ensemble.of(EnsembleConfig(tuple(members)), models)))
+
+
+def test_an_ensemble_predicts_the_mean_of_its_members_and_embeds_as_the_first(
+    pair: Predictor, graphs: Graphs
+) -> None:
+    ensemble = pair.checkpoint.model
+    assert isinstance(ensemble, Ensemble)
+    one, other = (Predictor(Checkpoint(model)) for model in ensemble.models)
+    expected = (one.predict(graphs) + other.predict(graphs)) / 2
+    assert pair.predict(graphs) == pytest.approx(expected)
+    np.testing.assert_array_equal(pair.embed(graphs), one.embed(graphs))
+
+
+def test_an_ensemble_learns_in_the_units_of_new_labels(
+    pair: Predictor, graphs: Graphs, labels: Labels
+) -> None:
+    before = pair.checkpoint
+    seen: list[int] = []
+    settings = TuneSettings(epochs=30, learning_rate=5e-3)
+    pair.fit(graphs, labels, settings, lambda epoch, _: seen.append(epoch))
+    assert seen == list(range(1, 61))
+    assert np.abs(pair.predict(graphs) - labels).mean() < labels.std()
+    assert spearman(pair.predict(graphs), labels) > 0.6
+    assert pair.families == ("digits-chains", "digits-cells")
+    assert pair.checkpoint.model is not before.model
+
+
+def test_an_ensemble_is_sure_where_its_members_agree(
+    pair: Predictor, graphs: Graphs, labels: Labels
+) -> None:
+    pair.fit(graphs, labels, TuneSettings(epochs=5, validation=0.3))
+    found = pair.assess(graphs, 0.8)
+    assert (found.spread_N > 0).all()
+    order = np.argsort(found.spread_N)
+    assert (np.diff((found.high_N - found.low_N)[order]) > 0).all()
 
 
 # fit

@@ -1,12 +1,16 @@
 """Ranking networks of any origin, and what is said of those that are read with a guess."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import nn
 
+from gennape.conformal import Calibration
 from gennape.inference import Predictor
 from gennape.ranking import as_table, rank
+from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx
 from onnx_bench.torch_import import from_torch
 
@@ -34,6 +38,58 @@ def test_open_axes_are_said(files: list[str], capsys: pytest.CaptureFixture[str]
     as_table(ranked.reset_index(), "kgnn-nb101")
     notes = [line for line in capsys.readouterr().out.splitlines() if "open axes" in line]
     assert notes == [f"{files[1]}: open axes are taken as input=1,3,224,224"]
+
+
+def test_best_is_first_whichever_way_labels_go(
+    tmp_path: Path, predictor: Predictor, networks: tuple[str, ...]
+) -> None:
+    higher = rank(networks, save(predictor, tmp_path / "higher"))
+    lower = rank(networks, save(predictor, tmp_path / "lower", lower_is_better=True))
+    assert higher["score"].is_monotonic_decreasing
+    assert lower["score"].is_monotonic_increasing
+    assert lower["network"].tolist() == higher["network"].tolist()
+    assert lower["score"].tolist() == pytest.approx([-score for score in higher["score"]])
+
+
+def test_columns_are_those_of_the_assessment(
+    tmp_path: Path, predictor: Predictor, networks: tuple[str, ...]
+) -> None:
+    calibration = Calibration((1.0, 2.0, 3.0))
+    model = save(predictor, tmp_path / "mine", calibration=calibration)
+    ranked = rank(networks, model, coverage=0.5).set_index("network").loc[[*networks]]
+    said = Predictor.from_pretrained(model).assess(networks, 0.5)
+    for name, values in {
+        "score": said.score_N,
+        "low": said.low_N,
+        "high": said.high_N,
+        "nearest": said.family_N,
+        "distance": said.distance_N,
+        "strange": said.strange_N,
+    }.items():
+        assert ranked[name].tolist() == values.tolist()
+
+
+def test_a_familiar_file_is_not_called_of_an_unseen_family(
+    tmp_path: Path,
+    predictor: Predictor,
+    graphs: list[ComputationGraph],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file names no family; what it is, its embedding says."""
+    names = [tmp_path / f"{i}.onnx" for i in range(3)]
+    for graph, name in zip(graphs, names, strict=False):
+        save_onnx(replace(graph, name=""), name)
+    ranked = rank([*map(str, names)], save(predictor, tmp_path / "mine"))
+    assert not ranked["familiar"].any()
+    as_table(ranked, "mine")
+    shown = capsys.readouterr().out
+    assert "digits-" in shown
+    assert "do not rely" not in shown
+
+
+def save(predictor: Predictor, folder: Path, **changes: Any) -> str:
+    Predictor(replace(predictor.checkpoint, **changes)).save(folder)
+    return str(folder)
 
 
 def test_a_recorded_module_is_scored_as_its_file_is(files: list[str]) -> None:

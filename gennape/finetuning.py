@@ -1,0 +1,100 @@
+"""From a checkpoint and labelled networks to the checkpoint that has learnt from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gennape.assessment import with_uncertainty
+from gennape.batch import EncodedGraphs
+from gennape.checkpoint import Checkpoint, Form
+from gennape.tuning import Labels, Progress, Rows, TuneSettings, tune
+from onnx_bench.collections.isomorphism import groups, keys
+from onnx_bench.errors import LabelError
+from onnx_bench.families import FAMILIES, family_of
+
+VALIDATION, FROM = 0.2, 20
+"""The share that commands hold out, from so many networks on: with fewer none can be spared."""
+
+
+def default_validation(count: int) -> float:
+    """The share of so many networks that is held out where none is named."""
+    return VALIDATION if count >= FROM else 0.0
+
+
+def fine_tuned(
+    old: Checkpoint,
+    graphs: EncodedGraphs,
+    labels: Labels,
+    settings: TuneSettings,
+    progress: Progress | None = None,
+    lower_is_better: bool = False,
+) -> Checkpoint:
+    """The checkpoint after fine-tuning, with its calibration and reference; `old` stays.
+
+    Args:
+        graphs: in the form of the checkpoint; each network once, if some are held out (`distinct`).
+        labels: shape (N,), higher is better, unless `lower_is_better`.
+
+    Raises:
+        LabelError: labels are not finite, or not one for each network, or all the same, among those
+            learnt from or those held out.
+    """
+    values = checked_labels(labels, len(graphs))
+    learnt, held_out = _checked_split(settings, values)
+    merit = -values if lower_is_better else values
+    model, scale = tune(old.model, old.scale, graphs, merit, settings, progress)
+    kinds = [family_of(name) for name in graphs.graphs.names]
+    named = [kind for kind in kinds if kind in FAMILIES]  # files are of none
+    new = replace(
+        old,
+        model=model,
+        scale=scale,
+        families=tuple(dict.fromkeys([*old.families, *named])),
+        lower_is_better=lower_is_better,
+    )
+    # An encoder that has learnt makes other embeddings than those that are kept.
+    known = old.reference if settings.freeze == "encoder" else None
+    return with_uncertainty(new, graphs, merit, learnt, held_out, kinds, settings.seed, known)
+
+
+def distinct(
+    graphs: EncodedGraphs, labels: Labels, form: Form = "atomic"
+) -> tuple[EncodedGraphs, Labels]:
+    """Each network once, however it is spelt, with the mean of its labels."""
+    group_N = groups(keys(graphs.graphs, fused=form == "fused").key_G16)
+    _, first, counts = np.unique(group_N, return_index=True, return_counts=True)
+    if len(first) == len(labels):
+        return graphs, labels
+    return EncodedGraphs(graphs.graphs.take(first)), np.bincount(group_N, labels) / counts
+
+
+def checked_labels(labels: npt.ArrayLike, count: int) -> Labels:
+    """Labels of so many networks, shape (N,), that teach an order.
+
+    Raises:
+        LabelError: they are not finite, or not one for each network, or all the same.
+    """
+    values = np.asarray(labels, np.float64).ravel()
+    if len(values) != count:
+        raise LabelError(f"{len(values)} labels for {count} networks; expected one for each")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise LabelError(f"label {bad[0] + 1} of {count} is {values[bad[0]]}, no finite number")
+    if count < 2 or (values == values[0]).all():
+        raise LabelError(f"{count} labels without a difference between them teach no order")
+    return values
+
+
+def _checked_split(settings: TuneSettings, labels: Labels) -> tuple[Rows, Rows]:
+    """Which rows are learnt from, and which are held out; either have labels that differ."""
+    learnt, held_out = settings.split(len(labels))
+    parts = {"learnt from": learnt, "held out": held_out} if settings.validation else {}
+    for name, rows in parts.items():
+        if len(np.unique(labels[rows])) < 2:
+            raise LabelError(
+                f"{len(rows)} of {len(labels)} networks would be {name} (validation "
+                f"{settings.validation:g}, seed {settings.seed}), without a difference between "
+                "their labels; give more labels, or take another share or seed"
+            )
+    return learnt, held_out
