@@ -9,8 +9,10 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from gennape.checkpoint import Checkpoint
+from gennape.assessment import with_uncertainty
+from gennape.checkpoint import Checkpoint, load
 from gennape.training.data import LabelData
+from gennape.training.gather import in_order
 from onnx_bench.files import atomic_file
 
 
@@ -57,6 +59,38 @@ class SaveBest(Callback):
         pl_module.checkpoint(metrics | {"epoch": float(trainer.current_epoch)}).save(self.folder)
 
 
+class Calibrate(Callback):
+    """After `fit`, gives the best model its intervals and the networks that it knows.
+
+    Args:
+        folder: the checkpoint folder that `SaveBest` wrote.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        del pl_module
+        data: LabelData = trainer.datamodule  # type: ignore[attr-defined]
+        # A run whose predictions never ranked anything has no best model.
+        if trainer.is_global_zero and self.folder.exists():
+            calibrated(load(self.folder), data).save(self.folder)
+
+
+def calibrated(checkpoint: Checkpoint, data: LabelData) -> Checkpoint:
+    """The checkpoint with intervals from the validation rows, and a reference of training rows."""
+    assert data.labels is not None
+    return with_uncertainty(
+        checkpoint,
+        data.graphs,
+        data.labels.values,
+        data.split.train,
+        data.split.val,
+        data.labels.kinds,
+        data.seed,
+    )
+
+
 class WritePredictions(Callback):
     """After `predict`, writes `predictions.csv`: network, label, prediction."""
 
@@ -64,11 +98,13 @@ class WritePredictions(Callback):
         self.path = path
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        del pl_module
         data: LabelData = trainer.datamodule  # type: ignore[attr-defined]
-        if data.labels is None or not trainer.is_global_zero:
+        if data.labels is None:
             return
-        predictions = torch.cat(trainer.predict_loop.predictions).numpy()
+        own = torch.cat(trainer.predict_loop.predictions).to(pl_module.device)
+        predictions = in_order(own, len(data.labels)).cpu().numpy()
+        if not trainer.is_global_zero:
+            return
         frame = pd.DataFrame(
             {
                 "network": data.labels.networks,

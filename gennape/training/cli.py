@@ -1,9 +1,10 @@
 """`gennape-train`: fit, validate, test and predict, configured by YAML files and flags."""
 
 import sys
+import warnings
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 from jsonargparse import DefaultHelpFormatter
@@ -11,8 +12,10 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from gennape.training.callbacks import WritePredictions, checkpoints
+from gennape.training.callbacks import Calibrate, WritePredictions, checkpoints
+from gennape.training.composition import ComposedConfig, add_parts, refuse_parts
 from gennape.training.data import LabelData
+from gennape.training.figures import EmbeddingFigure
 from gennape.training.graphs import GraphData
 from gennape.training.module import PredictorModule
 from gennape.training.pretraining import PretrainingModule
@@ -29,11 +32,17 @@ DESCRIPTION = """Train a performance predictor.
 
 Or pretrain an encoder on networks without labels, and train heads on it:
 
-  gennape-train pretrain --config configs/pretrain.yaml
-  gennape-train fit --config configs/gennape/cl_fcm.yaml --model.pretrained runs/pretrain/encoder
+  gennape-train pretrain --config configs/gennape/pretrain_cl.yaml
+  gennape-train fit --config configs/gennape/cl_fcm.yaml
 
+Or everything at once, the encoders, the models on them, and their ensemble:
+
+  gennape-train ensemble --config configs/gennape/ensemble.yaml --run_dir runs/gennape
+
+A configuration may be made of parts, which are read before it (--parts in `fit --help`).
 A run leaves in its folder (--run_dir): `predictor`, the best model by validation Spearman, for
-`gennape predict -m`; `checkpoints/last.ckpt` to go on from; `csv` and `tensorboard` logs.
+`gennape predict -m`; `checkpoints/last.ckpt` to go on from; `embedding.png`, the training networks
+as the encoder sees them; `csv` and `tensorboard` logs.
 """
 
 
@@ -47,8 +56,17 @@ class TrainCLI(LightningCLI):
     result = "predictor"
     what = "the best model is in {folder}: gennape predict -m {folder} NETWORK ..."
 
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        parser = LightningArgumentParser(**kwargs)
+        parser.add_argument(
+            "-c", "--config", action=ComposedConfig, help="YAML file; of several the later one wins"
+        )
+        return parser
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        add_parts(parser)
         parser.add_argument("--run_dir", default="runs/latest", help="folder of this run")
+        parser.add_lightning_class_args(EmbeddingFigure, "figure")
         parser.set_defaults(
             {
                 "trainer.max_epochs": 40,
@@ -58,6 +76,9 @@ class TrainCLI(LightningCLI):
                 "trainer.enable_model_summary": False,
             }
         )
+
+    def before_instantiate_classes(self) -> None:
+        refuse_parts(self.config.get(str(self.subcommand), self.config))
 
     def _instantiate_trainer(self, config: Any, callbacks: list[Any]) -> L.Trainer:
         run_dir = Path(self._get(self.config, "run_dir"))
@@ -73,7 +94,12 @@ class TrainCLI(LightningCLI):
         return super()._instantiate_trainer(config, callbacks + ours)
 
     def _callbacks(self, run_dir: Path) -> list[Any]:
-        return [*checkpoints(run_dir), WritePredictions(run_dir / "predictions.csv")]
+        kept = checkpoints(run_dir, self.result)
+        return [
+            *kept,
+            Calibrate(run_dir / self.result),
+            WritePredictions(run_dir / "predictions.csv"),
+        ]
 
     def _run_subcommand(self, subcommand: str) -> None:
         # Before the loggers make their folders: data that are refused leave no trace.
@@ -111,27 +137,51 @@ class PretrainCLI(TrainCLI):
         return checkpoints(run_dir, self.result, "val_loss", "min")
 
 
+class Command(NamedTuple):
+    """What one kind of training is made of."""
+
+    cli: type[TrainCLI]
+    module: type[L.LightningModule]
+    data: type[L.LightningDataModule]
+
+    def start(self, arguments: list[str] | None = None, **more: Any) -> TrainCLI:
+        """Reads the arguments, those of the process by default, and does what they say.
+
+        Args:
+            more: of LightningCLI; `run=False` makes module, data and trainer and stops there.
+        """
+        if arguments is not None:
+            warnings.filterwarnings("ignore", message=".*args parameter is intended.*")
+        return self.cli(
+            self.module,
+            self.data,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            args=arguments,
+            **more,
+        )
+
+
+FIT = Command(TrainCLI, PredictorModule, LabelData)
+PRETRAIN = Command(PretrainCLI, PretrainingModule, GraphData)
+
+
 def main(args: list[str] | None = None) -> None:
     """Entry point; what is the user's to mend ends in one line and exit code 2."""
     quiet()
     given = sys.argv[1:] if args is None else args
+    if given[:1] == ["ensemble"]:
+        from gennape.training.ensemble_command import main as ensemble
+
+        return ensemble(given[1:])
     pretrain = given[:1] == ["pretrain"]
     if pretrain:
         given = ["fit", *given[1:]]
-    if args is None:  # Lightning warns of arguments that it does not find there
-        sys.argv[1:] = given
-    cli, module, data = (
-        (PretrainCLI, PretrainingModule, GraphData)
-        if pretrain
-        else (TrainCLI, PredictorModule, LabelData)
-    )
     with errors_in_one_line():
-        cli(
-            module,
-            data,
-            seed_everything_default=0,
-            save_config_kwargs={"overwrite": True},
-            auto_configure_optimizers=False,
+        # Given to it, not put into sys.argv: DDP starts its other processes with that.
+        (PRETRAIN if pretrain else FIT).start(
+            given,
             parser_kwargs={"description": DESCRIPTION, "formatter_class": _Formatter},
-            args=None if args is None else given,
         )
+    return None

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.checkpoint import Form
+from gennape.training.gather import share
 from onnx_bench.benchmarks import LabelTable, read, read_table
 from onnx_bench.collections import GraphCollection
 from onnx_bench.collections.cache import graphs_of
@@ -22,10 +23,11 @@ Indices = npt.NDArray[np.int64]
 
 
 class LabelledBatch(NamedTuple):
-    """B graphs and their labels, shape (B,), in the units of the benchmark."""
+    """B graphs, their labels (B,) in the units of the benchmark, and their rows in the table."""
 
     graphs: GraphBatch
     labels: Tensor
+    rows: Tensor
 
 
 class Split(NamedTuple):
@@ -55,6 +57,7 @@ class LabelData(L.LightningDataModule):
         fused: whether graphs are in the fused form, half the nodes, or atomic as in the paper.
         batch_size: networks a step, over all processes.
         fractions: shares of validation and test; the rest is for training.
+        floor: rows of a lower label are left out; the paper drops NAS-Bench-101 below 80 per cent.
         limit: use this many rows, drawn at random.
         seed: of the draw and the split.
     """
@@ -70,13 +73,14 @@ class LabelData(L.LightningDataModule):
         fused: bool = False,
         batch_size: int = 32,
         fractions: tuple[float, float] = (0.1, 0.1),
+        floor: float | None = None,
         limit: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.benchmark, self.table, self.network = benchmark, table, network
         self.label, self.subset, self.data_root = label, subset, data_root
-        self.fused = fused
+        self.fused, self.floor = fused, floor
         self.batch_size, self.fractions, self.limit, self.seed = batch_size, fractions, limit, seed
         self.labels: LabelTable | None = None
 
@@ -91,7 +95,7 @@ class LabelData(L.LightningDataModule):
         if self.labels is not None:
             return
         rng = np.random.default_rng(self.seed)
-        labels = self._read().varied()
+        labels = self._above_floor(self._read()).varied()
         if self.limit is not None and self.limit < 1:
             raise LabelError(f"limit is {self.limit}, expected 1 or more rows")
         if self.limit is not None and self.limit < len(labels):
@@ -125,6 +129,17 @@ class LabelData(L.LightningDataModule):
             raise LabelError(f"{self.table}: say which column holds the labels (--data.label NAME)")
         return read_table(self.table, self.label, self.network)
 
+    def _above_floor(self, labels: LabelTable) -> LabelTable:
+        if self.floor is None:
+            return labels
+        kept = np.flatnonzero(labels.values >= self.floor)
+        if len(kept) == 0:
+            raise LabelError(
+                f"{labels.source}: no label reaches the floor of {self.floor:g}, the best is "
+                f"{labels.values.max():g}; take a lower one (--data.floor)"
+            )
+        return labels.take(kept)
+
     @property
     def families(self) -> tuple[str, ...]:
         """The families of the rows."""
@@ -136,7 +151,8 @@ class LabelData(L.LightningDataModule):
         if self.labels is None:
             return ""
         name = self.table.name if self.table else self.benchmark
-        return f"{name}, rows {self.labels.subset}, label {self.labels.label}"
+        above = "" if self.floor is None else f" of {self.floor:g} or more"
+        return f"{name}, rows {self.labels.subset}, label {self.labels.label}{above}"
 
     def train_dataloader(self) -> DataLoader[int]:
         return self._loader(self.split.train, shuffle=True)
@@ -152,13 +168,12 @@ class LabelData(L.LightningDataModule):
         return self._loader(np.sort(np.concatenate(self.split)))
 
     def _loader(self, rows: Indices, shuffle: bool = False) -> DataLoader[int]:
-        generator = torch.Generator().manual_seed(self.seed)
+        listed = rows.tolist()
         return DataLoader(
-            rows.tolist(),
+            listed,
             batch_size=max(self.batch_size // self._processes, 1) if shuffle else 128,
-            shuffle=shuffle,
+            sampler=share(listed, self.trainer, self.seed, shuffle),
             collate_fn=self._collate,
-            generator=generator,
         )
 
     @property
@@ -166,7 +181,7 @@ class LabelData(L.LightningDataModule):
         return self.trainer.world_size if self.trainer else 1
 
     def _collate(self, rows: list[int]) -> LabelledBatch:
-        return LabelledBatch(self.graphs.batch(rows), self.values[rows])
+        return LabelledBatch(self.graphs.batch(rows), self.values[rows], torch.tensor(rows))
 
 
 def split(

@@ -7,7 +7,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from gennape.inference import Predictor
-from gennape.training.callbacks import checkpoints
+from gennape.training.callbacks import Calibrate, checkpoints
 from gennape.training.data import LabelData
 from gennape.training.module import PredictorModule
 from gennape.training.quiet import quiet
@@ -53,7 +53,11 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run_dir,
-        callbacks=[*checkpoints(run_dir), *([_Report(report)] if report else [])],
+        callbacks=[
+            *checkpoints(run_dir),
+            Calibrate(run_dir / "predictor"),
+            *([_Report(report)] if report else []),
+        ],
     )
     last = run_dir / "checkpoints" / "last.ckpt"
     trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)

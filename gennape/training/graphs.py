@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.checkpoint import Form
 from gennape.features.spectrum import Q, spectra_of
+from gennape.training.gather import share
 from onnx_bench.benchmarks import read
 from onnx_bench.collections.cache import graphs_of
 from onnx_bench.errors import LabelError
@@ -120,14 +121,14 @@ class GraphData(L.LightningDataModule):
         return self._loader(self.val_rows)
 
     def _loader(self, rows: npt.NDArray[np.int64], shuffle: bool = False) -> DataLoader[int]:
+        listed = rows.tolist()
         processes = self.trainer.world_size if self.trainer else 1
         return DataLoader(
-            rows.tolist(),
+            listed,
             batch_size=max(self.batch_size // processes, 2),
-            shuffle=shuffle,
+            sampler=share(listed, self.trainer, self.seed, shuffle),
             drop_last=shuffle and len(rows) > self.batch_size,
             collate_fn=self._collate,
-            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def _collate(self, rows: list[int]) -> UnlabelledBatch:

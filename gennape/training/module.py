@@ -6,19 +6,22 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from gennape.checkpoint import Checkpoint, CheckpointError, load
 from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
+from gennape.models.heads import Clustered
 from gennape.models.performance import ModelConfig, PerformanceModel
-from gennape.targets import TargetScale
+from gennape.targets import Flops, TargetScale
 from gennape.training.data import LabelData, LabelledBatch
-from gennape.training.gather import gathered
+from gennape.training.gather import gathered, in_order
+from gennape.training.schedule import Schedule, check, scheduled
 from gennape.tuning import embedded
 
-ANCHORS = 256
-"""Training networks that heads look at before each validation."""
+SHOWN = 2048
+"""Training networks that heads look at before training and before each validation."""
 
 
 def _adam(parameters: Any) -> torch.optim.Optimizer:
@@ -36,9 +39,11 @@ class PredictorModule(L.LightningModule):
         loss: `mse`, `pairwise-hinge` or `pairwise-logistic`; pairwise heads have a loss of their
             own.
         pretrained: folder of a checkpoint whose encoder training starts from, as `gennape-train
-            fit --config configs/pretrain.yaml` leaves it; its encoder must be the same.
-        freeze: whether the encoder stays as it is.
-        per_flops: whether labels are learnt over log FLOPs, as in the paper (`gennape.targets`).
+            pretrain` leaves it; its encoder must be the same.
+        freeze: whether the encoder stays as it is; every network is then embedded once.
+        flops: what labels are freed of before they are learnt (`gennape.targets`): `ignored`,
+            nothing; `divided`, the paper's transform; `subtracted`, a prior from size.
+        schedule: `constant`, or `cosine`: a short rise to the optimizer's rate and a long fall.
         optimizer: any torch optimizer; Adam with the paper's learning rate of 1e-4 by default.
     """
 
@@ -53,28 +58,32 @@ class PredictorModule(L.LightningModule):
         loss: str = "mse",
         pretrained: str | None = None,
         freeze: bool = False,
-        per_flops: bool = False,
+        flops: Flops = "ignored",
+        schedule: Schedule = "constant",
         optimizer: OptimizerCallable = _adam,
     ) -> None:
         super().__init__()
         config = ModelConfig(encoder, encoder_args or {}, head, head_args or {})
         self.model = PerformanceModel(config)
-        self.pretrained, self.per_flops = pretrained, per_flops
+        self.pretrained, self.flops = pretrained, TargetScale(flops=flops).flops
         if pretrained is not None:
             self.model.encoder.load_state_dict(_encoder_weights(pretrained, config))
+        self.frozen = freeze
         self.model.encoder.requires_grad_(not freeze)
+        self._embedding_GF: Tensor | None = None  # of every network, where the encoder is frozen
         self.figures: dict[str, float] = {}
         self.loss_name, self.loss = loss, loss_by_name(loss)
-        self.optimizer = optimizer
-        # mean and deviation of the training labels; a buffer, so that a resumed run keeps them
-        self.register_buffer("target", torch.tensor([0.0, 1.0], dtype=torch.float64))
+        check(schedule)
+        self.schedule, self.optimizer = schedule, optimizer
+        # the numbers of the training labels' scale; a buffer, so that a resumed run keeps them
+        self.register_buffer("target", torch.tensor([0.0, 1.0, 0.0, 1.0], dtype=torch.float64))
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     @property
     def scale(self) -> TargetScale:
         """The scale of the training labels."""
-        mean, std = self.target.tolist()
-        return TargetScale(mean, std, self.per_flops)
+        mean, std, size_mean, size_std = self.target.tolist()
+        return TargetScale(mean, std, self.flops, size_mean, size_std)
 
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The model as it is now, ready to be saved for inference."""
@@ -89,25 +98,50 @@ class PredictorModule(L.LightningModule):
         data = self._data()
         rows = data.split.train
         values, macs = data.values.numpy()[rows], data.graphs.macs_G.numpy()[rows]
-        scale = TargetScale.of(values, macs, self.per_flops)
-        self.target.copy_(torch.tensor([scale.mean, scale.std], dtype=torch.float64))
-        if self.trainer.ckpt_path is not None:
-            return
+        scale = TargetScale.of(values, macs, self.flops)
+        numbers = [scale.mean, scale.std, scale.size_mean, scale.size_std]
+        self.target.copy_(torch.tensor(numbers, dtype=torch.float64))
         types, _, kernels, _ = data.graphs.features
-        if self.pretrained is None:
+        new = self.trainer.ckpt_path is None
+        if new and self.pretrained is None:
             self.model.encoder.silence_unseen(types, kernels)
-        embedding = embedded(self.model, data.graphs, rows)
-        self.figures = self.model.head.prepare(embedding, data.seed)
+        if self.frozen:
+            self._embedding_GF = embedded(self.model, data.graphs).to(self.device)
+        if new:
+            self.figures = self.model.head.prepare(self._shown(), data.seed)
 
     def on_validation_start(self) -> None:
         """Shows the head some training networks as the encoder now sees them."""
         data = self._data()
-        rows = data.split.train[:ANCHORS]  # a random draw: the split is shuffled
+        rows = data.split.train[:SHOWN]
         target = self._targets(data.values[rows], data.graphs.macs_G[rows])
-        self.model.head.refresh(embedded(self.model, data.graphs, rows), target)
+        embedding = self._shown()
+        self.figures = self.model.head.follow(embedding)
+        self.model.head.refresh(embedding, target.to(self.device))
+
+    def _shown(self) -> Tensor:
+        """Embeddings of the training networks that heads look at: a random draw, as the split."""
+        rows = self._data().split.train[:SHOWN]
+        if self._embedding_GF is not None:
+            return self._embedding_GF[rows]
+        return embedded(self.model, self._data().graphs, rows).to(self.device)
+
+    def _embedded(self, batch: LabelledBatch) -> Tensor:
+        if self._embedding_GF is not None:
+            return self._embedding_GF[batch.rows]
+        embedding: Tensor = self.model.encoder(batch.graphs)
+        return embedding
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if isinstance(self.model.head, Clustered):
+            checkpoint["shares"] = self.model.head.shares_NC
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if isinstance(self.model.head, Clustered):
+            self.model.head.shares_NC = checkpoint["shares"]
 
     def training_step(self, batch: LabelledBatch) -> Tensor:
-        embedding = gathered(self.model.encoder(batch.graphs))
+        embedding = gathered(self._embedded(batch))
         target = gathered(self._targets(batch.labels, batch.graphs.macs_B))
         loss = self.model.head.loss(embedding, target, self.loss)
         self.log(
@@ -117,6 +151,7 @@ class PredictorModule(L.LightningModule):
             on_step=False,
             on_epoch=True,
             batch_size=len(batch.labels),
+            sync_dist=True,
         )
         return loss
 
@@ -131,7 +166,8 @@ class PredictorModule(L.LightningModule):
 
     def forward(self, batch: LabelledBatch) -> Tensor:
         """Predictions in the units of the labels, shape (B,)."""
-        predictions: Tensor = self.scale.restore(self.model(batch.graphs), batch.graphs.macs_B)
+        scores = self.model.head(self._embedded(batch))
+        predictions: Tensor = self.scale.restore(scores, batch.graphs.macs_B)
         return predictions.float()
 
     def _targets(self, labels: Tensor, macs: Tensor) -> Tensor:
@@ -144,7 +180,10 @@ class PredictorModule(L.LightningModule):
         self._log_metrics("test")
 
     def _log_metrics(self, part: str) -> None:
-        predicted, true = (torch.cat(values) for values in zip(*self._seen, strict=True))
+        rows = len(getattr(self._data().split, part))
+        predicted, true = (
+            in_order(torch.cat(values), rows) for values in zip(*self._seen, strict=True)
+        )
         self._seen.clear()
         try:
             values = evaluate(predicted.cpu(), true.cpu())
@@ -154,10 +193,11 @@ class PredictorModule(L.LightningModule):
             values = dict.fromkeys(METRICS, float("nan"))
         for name, value in values.items():
             shown = part == "val" and name in ("spearman", "mae")
-            self.log(f"{part}_{name}", value, prog_bar=shown)
+            self.log(f"{part}_{name}", value, prog_bar=shown, sync_dist=True)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optimizer(p for p in self.parameters() if p.requires_grad)
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        trained = self.optimizer(p for p in self.parameters() if p.requires_grad)
+        return scheduled(trained, self.schedule, self.trainer)
 
     def _data(self) -> LabelData:
         data: LabelData = self.trainer.datamodule  # type: ignore[attr-defined]

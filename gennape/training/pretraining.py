@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 import lightning as L
 import torch
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from gennape.checkpoint import Checkpoint
@@ -18,6 +19,7 @@ from gennape.models.contrastive import (
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.training.gather import gathered
 from gennape.training.graphs import GraphData, UnlabelledBatch
+from gennape.training.schedule import Schedule, check, scheduled
 from onnx_bench.errors import GennapeError
 
 Positives = Literal["spectral", "family", "self"]
@@ -40,6 +42,7 @@ class PretrainingModule(L.LightningModule):
             the same family, as in the sibling paper (SDM 2023); `self`, the other view alone.
         spectral_temperature: what distances of spectra are divided by.
         reading: `near` makes like spectra positives; `far` takes the paper's text by the letter.
+        schedule: `constant`, or `cosine`: a short rise to the optimizer's rate and a long fall.
         optimizer: any torch optimizer; Adam with a learning rate of 1e-3 by default.
     """
 
@@ -52,6 +55,7 @@ class PretrainingModule(L.LightningModule):
         positives: Positives = "spectral",
         spectral_temperature: float = 0.05,
         reading: Reading = "near",
+        schedule: Schedule = "constant",
         optimizer: OptimizerCallable = _adam,
     ) -> None:
         super().__init__()
@@ -61,7 +65,8 @@ class PretrainingModule(L.LightningModule):
         self.projection = Projection(self.model.encoder.out_features, projection)
         self.temperature, self.positives = temperature, positives
         self.spectral_temperature, self.reading = spectral_temperature, reading
-        self.optimizer = optimizer
+        check(schedule)
+        self.schedule, self.optimizer = schedule, optimizer
 
     def on_fit_start(self) -> None:
         types, _, kernels, _ = self._data().graphs.features
@@ -70,7 +75,15 @@ class PretrainingModule(L.LightningModule):
     def training_step(self, batch: UnlabelledBatch) -> Tensor:
         loss = self.loss(batch)
         size = batch.graphs.num_graphs
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.log(
+            "train_loss",
+            loss,
+            prog_bar=True,
+            on_step=False,
+            on_epoch=True,
+            batch_size=size,
+            sync_dist=True,
+        )
         return loss
 
     def validation_step(self, batch: UnlabelledBatch) -> None:
@@ -107,8 +120,8 @@ class PretrainingModule(L.LightningModule):
             self.model, families=data.families, source=data.source, metrics=metrics, form=data.form
         )
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optimizer(self.parameters())
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return scheduled(self.optimizer(self.parameters()), self.schedule, self.trainer)
 
     def _data(self) -> GraphData:
         data: GraphData = self.trainer.datamodule  # type: ignore[attr-defined]

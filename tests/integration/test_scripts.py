@@ -59,3 +59,29 @@ def test_label_frame_has_a_column_for_each_run() -> None:
     frame: pd.DataFrame = names["to_frame"]([record])
     assert frame["accuracy_2"].iloc[0] == pytest.approx(52.123, abs=1e-3)
     assert list(frame["curve_1"].iloc[0]) == [10.0, 50.0]
+
+
+def test_encoders_are_timed_and_their_shares_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GENNAPE_DATA", raising=False)
+    path = tmp_path / "speed.csv"
+    run("encoder_speed", ["-n", "6", "--batch", "3", "--passes", "2", "-o", str(path)], monkeypatch)
+    frame = pd.read_csv(path)
+    assert list(frame["encoder"].unique()) == ["gnn", "gnn-transformer", "k-gnn"]
+    assert (frame["networks"] == "sampled").all()
+    shares = frame.filter(like="_percent")
+    assert shares.sum(axis=1).to_list() == pytest.approx([100] * 6, abs=0.5)
+    attending = frame["encoder"] == "gnn-transformer"
+    assert ((shares["attention_percent"] > 0) == attending).all()
+    assert ((shares["backward_percent"] > 0) == (frame["way"] == "training")).all()
+
+
+def test_what_runs_inside_of_another_part_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = script("encoder_speed")
+    ticks = iter([0.0, 1.0, 4.0, 9.0])
+    monkeypatch.setattr(names["time"], "perf_counter", lambda: next(ticks))
+    clock = names["Clock"]()
+    with clock.measuring("rest"), clock.measuring("messages"):
+        pass
+    assert dict(clock.seconds) == {"rest": 1.0 + 5.0, "messages": 3.0}
