@@ -34,7 +34,7 @@ def folder(study: Study, seed: int) -> Path:
     return study.work / f"seed{seed}"
 
 
-def with_extras(recipe: Path, names: Iterable[str] = EXTRAS) -> Recipe:
+def with_extras(recipe: Path, names: Iterable[str]) -> Recipe:
     """The recipe of the ensemble, and models that are no members as if they were."""
     found = Recipe.read(recipe)
     extras = {
@@ -44,16 +44,16 @@ def with_extras(recipe: Path, names: Iterable[str] = EXTRAS) -> Recipe:
     return replace(found, members={**found.members, **extras})
 
 
-def runs(study: Study, seed: int) -> dict[str, Run]:
-    """The trainings of a seed by name."""
-    recipe = with_extras(study.recipe)
+def runs(study: Study, seed: int, extras: Iterable[str] = ()) -> dict[str, Run]:
+    """The trainings of a seed by name, those of models that are no members included."""
+    recipe = with_extras(study.recipe, extras)
     found = recipe.runs(folder(study, seed), seed, study.profile.settings)
     return {run.name: run for run in found}
 
 
-def train(study: Study, seeds: Iterable[int]) -> None:
+def train(study: Study, seeds: Iterable[int], extras: Iterable[str] = ()) -> None:
     """Trains what is not finished, of all seeds side by side."""
-    of_seed = {seed: runs(study, seed) for seed in seeds}
+    of_seed = {seed: runs(study, seed, extras) for seed in seeds}
     new = [
         seed
         for seed, found in of_seed.items()
@@ -74,10 +74,10 @@ def apart(run: Run, seed: int) -> Run:
     return replace(run, name=f"seed {seed}: {run.name}", needs=needs)
 
 
-def predictors(study: Study, seed: int) -> dict[str, Predictor]:
+def predictors(study: Study, seed: int, extras: Iterable[str] = ()) -> dict[str, Predictor]:
     """The models of a seed: `ensemble`, and those that are no members by their names."""
-    home, found = folder(study, seed), runs(study, seed)
-    places = {RESULT: home / RESULT} | {name: found[name].result for name in EXTRAS}
+    found = runs(study, seed, extras)
+    places = {RESULT: folder(study, seed) / RESULT} | {name: found[name].result for name in extras}
     return {name: Predictor.from_pretrained(place) for name, place in places.items()}
 
 

@@ -23,7 +23,7 @@ from .display import mean, number, show, text
 from .figures import dots, draw
 from .published import NAMES, TABLE3
 from .rows import Row, Rows, means, write_csv
-from .sources import Values, measured, predictions, predictors, runs, train
+from .sources import EXTRAS, Values, measured, predictions, predictors, runs, train
 from .study import Study
 from .units import Unit, finished
 
@@ -37,7 +37,7 @@ def make(study: Study) -> None:
     rows = Rows(study.csv("table3_rows"), ("model", "seed"))
     todo = [seed for seed in study.seeds if not rows.has(seed=seed)]
     if todo:
-        train(study, todo)
+        train(study, todo, EXTRAS)
     units = [Unit(f"seed {seed}", measure, (study, seed)) for seed in todo]
     for new in finished(units, study.processes, "Table 3", study.failures):
         rows.add(new)
@@ -48,7 +48,7 @@ def make(study: Study) -> None:
 
 def measure(study: Study, seed: int) -> list[Row]:
     """A row for each model of a seed."""
-    models = predictors(study, seed)
+    models = predictors(study, seed, EXTRAS)
     data = next(run for run in runs(study, seed).values() if not run.pretrain).data()
     data.setup("test")
     rows, failed = data.split.test, _failed(data)
@@ -120,7 +120,7 @@ def _gains(rows: pd.DataFrame) -> Iterator[Row]:
         row: Row = {"from": without, "to": having}
         for place, metric in enumerate(("mae", "spearman")):
             by_seed = rows.pivot(index="seed", columns="model", values=metric)
-            gain = by_seed[having] - by_seed[without]
+            gain = (by_seed[having] - by_seed[without]).dropna()
             row |= {"seeds": len(gain), metric: gain.mean(), f"{metric}_std": gain.std(ddof=1)}
             row[f"paper_{metric}"] = TABLE3[having][place] - TABLE3[without][place]
         yield row

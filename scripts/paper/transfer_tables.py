@@ -55,7 +55,7 @@ def _by_key(table: Mapping[str, Mapping[Any, float]], shots: int = 50) -> dict[A
     }
 
 
-PARTS = ("kgnn", "cl", "cl_t", "cl_fcm_t", "ensemble")
+PARTS = ("kgnn", "cl_t", "cl_fcm_t", "ensemble")
 WHOLE = ("kgnn", "ensemble", TRUSTED, *SIZES)
 KINDS = {
     kind.number: kind

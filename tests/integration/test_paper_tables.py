@@ -32,6 +32,7 @@ from scripts.paper import (
     targets,
     transfer,
     transfer_tables,
+    trust,
     units,
     variants,
 )
@@ -93,7 +94,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         made = Study(
             TINY, range(1), home / "work", home / "out", targets, home / "ensemble.yaml", 1
         )
-        sources.train(made, made.seeds)
+        sources.train(made, made.seeds, sources.EXTRAS)
         yield made
 
 
@@ -147,9 +148,7 @@ def test_failed_networks_are_as_frequent_as_in_the_benchmark(study: Study) -> No
 
 def test_transfer_tables(study: Study) -> None:
     found = transfer.make(study)
-    assert set(found["model"]) == {
-        *("ensemble", "cl_fcm_t", "cl_t", "kgnn", "cl", "cl_fcm", "macs", "parameters")
-    }
+    assert set(found["model"]) == {*("ensemble", "cl_fcm_t", "cl_t", "kgnn", "macs", "parameters")}
     assert dict(found.groupby("shots")["networks"].first()) == {0: 30, 6: 24}
     assert set(found["unlabelled"]) == {"none"}
     for kind in transfer_tables.KINDS.values():
@@ -158,6 +157,32 @@ def test_transfer_tables(study: Study) -> None:
         assert set(table["shots"]) == ({0, 6} if kind.zero_shot else {6})
         assert study.figure(f"table{kind.number}").exists()
     assert set(table["model"]) == {"kgnn", "ensemble", "macs", "parameters"}
+
+
+def test_how_much_counts_beyond_size_is_chosen_on_other_targets() -> None:
+    half, none = f"{trust.TRUSTED} 0.5", f"{trust.TRUSTED} 0"
+    spearmans = {  # each target likes one share best, but the others prefer another
+        ("a", half): 0.9, ("a", none): 0.1,
+        ("b", half): 0.2, ("b", none): 0.3,
+        ("c", half): 0.4, ("c", none): 0.6,
+    }  # fmt: skip
+    frame = pd.DataFrame(
+        {"target": t, "model": m, "spearman": value, "shots": 0, "seed": 0, "chosen_by": "inside"}
+        for (t, m), value in spearmans.items()
+    )
+    found = trust.with_chosen(frame).set_index("target")
+    assert set(found["model"]) == {trust.TRUSTED}
+    assert found["trust"].to_dict() == {"a": 0.0, "b": 0.5, "c": 0.5}
+    assert found["spearman"].to_dict() == {"a": 0.1, "b": 0.2, "c": 0.4}
+    assert found["chosen_by"]["a"] == "labels of b, c"
+
+
+def test_shares_lead_from_size_alone_to_the_whole() -> None:
+    whole, by_size = np.array([1.0, 5.0]), np.array([3.0, 3.0])
+    found = trust.shares(whole, by_size)
+    np.testing.assert_array_equal(found[f"{trust.TRUSTED} 0"], by_size)
+    np.testing.assert_array_equal(found[f"{trust.TRUSTED} 1"], whole)
+    np.testing.assert_allclose(found[f"{trust.TRUSTED} 0.5"], [2.0, 4.0])
 
 
 def test_macs_are_a_predictor_of_their_own(study: Study) -> None:
@@ -170,7 +195,7 @@ def test_macs_are_a_predictor_of_their_own(study: Study) -> None:
 
 
 def test_predictions_are_those_of_the_predictors(study: Study) -> None:
-    models = sources.predictors(study, 0)
+    models = sources.predictors(study, 0, sources.EXTRAS)
     target = targets.load(TARGET, "digits-tokens", fused=True, most=30)
     tuned = transfer.tune(models, target, np.arange(6), study, 0)
     for each in (models, tuned):
