@@ -27,8 +27,11 @@ class Head(nn.Module, ABC):
         del embedding_NF, seed
         return {}
 
-    def follow(self, embedding_NF: Tensor) -> dict[str, float]:
-        """After the encoder has moved: looks again at what `prepare` saw; returns figures."""
+    def follow(self, embedding_BF: Tensor) -> None:
+        """With every step of training that moves the encoder: looks at the batch."""
+
+    def figures(self, embedding_NF: Tensor) -> dict[str, float]:
+        """What is to be said of the head, from embeddings of training networks."""
         del embedding_NF
         return {}
 
@@ -40,25 +43,19 @@ class Clustered(Head):
     """A head whose parts are the experts of fuzzy clusters."""
 
     membership: Membership
-    shares_NC: Tensor | None = None
-    """Of the networks that the clusters were last fitted on; not a part of the weights."""
 
     def prepare(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
         """Fits the clusters."""
-        self.shares_NC = None
-        return self._fit(embedding_NF, seed)
+        points = embedding_NF.detach().cpu().double().numpy()
+        return {"partition": self.membership.fit(points, seed)}
 
-    def follow(self, embedding_NF: Tensor) -> dict[str, float]:
-        """Moves the clusters with their networks: an encoder that learns leaves centres behind."""
-        return self._fit(embedding_NF)
+    def follow(self, embedding_BF: Tensor) -> None:
+        """Moves the clusters with their networks."""
+        self.membership.track(embedding_BF)
 
-    def _fit(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
-        shares = None if self.shares_NC is None else self.shares_NC.numpy()
-        points = embedding_NF.detach().cpu().double()
-        partition = self.membership.fit(points.numpy(), seed, shares)
-        with torch.no_grad():
-            self.shares_NC = self.membership(points.to(self.membership.centre_CP)).cpu().double()
-        return {"partition": partition}
+    def figures(self, embedding_NF: Tensor) -> dict[str, float]:
+        """How crisp the clusters are; an error where they have collapsed."""
+        return {"partition": self.membership.partition(embedding_NF)}
 
 
 HEADS: Registry[Head] = Registry("head")

@@ -69,20 +69,41 @@ class Membership(nn.Module):
         # A softmax of logarithms is Eq. 2 without its overflow where a point lies on a centre.
         return (-squared_BC.clamp(min=NEAREST).log() / (self.fuzzifier - 1)).softmax(dim=1)
 
-    def fit(
-        self, embedding_NF: FloatArray, seed: int = 0, shares_NC: FloatArray | None = None
-    ) -> float:
-        """Finds the centres by fuzzy c-means from a k-means start; returns how crisp they are.
+    @torch.no_grad()
+    def track(self, embedding_BF: Tensor, rate: float = 0.05) -> None:
+        """Moves the centres by that share of the way to where Eq. 3 has them for these networks.
 
-        Args:
-            embedding_NF: of the training networks.
-            seed: of k-means.
-            shares_NC: where to start from instead: what the networks' shares were before their
-                embeddings moved, so that each cluster stays the one that it was.
+        An encoder that learns leaves its centres behind; moved a little with every batch, each
+        cluster stays the one that it was (as codebooks do in van den Oord et al., NeurIPS 2017).
+        """
+        weight_BC = self(embedding_BF) ** self.fuzzifier
+        total_C = weight_BC.sum(dim=0)
+        point_BP = (embedding_BF - self.mean_F) @ self.axes_FP
+        mean_CP = (weight_BC.T @ point_BP) / total_C.clamp(min=NEAREST)[:, None]
+        # A cluster of which no network is in the batch stays where it is.
+        step_C1 = rate * total_C.clamp(max=1.0)[:, None]
+        self.centre_CP += step_C1 * (mean_CP - self.centre_CP)
+
+    @torch.no_grad()
+    def partition(self, embedding_NF: Tensor) -> float:
+        """The fuzzy partition coefficient, the mean of sum_j u_ij^2: how crisp the clusters are.
+
+        1 / C where every network belongs to all clusters alike, 1 where each belongs to one.
+
+        Raises:
+            CollapsedClustersError: it is near 1 / C, or two centres are one.
+        """
+        coefficient = float(self(embedding_NF).square().sum(dim=1).mean())
+        points = ((embedding_NF - self.mean_F) @ self.axes_FP).double().cpu().numpy()
+        centres = self.centre_CP.double().cpu().numpy()
+        _refuse_collapse(points, centres, coefficient, self.fuzzifier)
+        return coefficient
+
+    def fit(self, embedding_NF: FloatArray, seed: int = 0) -> float:
+        """Finds the centres by fuzzy c-means from a k-means start.
 
         Returns:
-            The fuzzy partition coefficient, the mean of sum_j u_ij^2: 1 / C where every network
-            belongs to all clusters alike, 1 where each belongs to one.
+            The fuzzy partition coefficient, see `partition`.
 
         Raises:
             CollapsedClustersError: it is near 1 / C, or two centres are one.
@@ -92,11 +113,10 @@ class Membership(nn.Module):
             raise GennapeError(f"{len(embedding_NF)} networks cannot make {clusters} clusters")
         mean, axes = _principal(embedding_NF, self.axes_FP.shape[1], self.projection is not None)
         points = (embedding_NF - mean) @ axes
-        if shares_NC is None:
-            start = KMeans(clusters, n_init=4, random_state=seed).fit(points)
-            shares_NC = _shares(points, start.cluster_centers_, self.fuzzifier)
+        start = KMeans(clusters, n_init=4, random_state=seed).fit(points)
+        shares = _shares(points, start.cluster_centers_, self.fuzzifier)
         centres, *_, coefficient = skfuzzy.cmeans(
-            points.T, clusters, self.fuzzifier, EPSILON, STEPS, init=shares_NC.T
+            points.T, clusters, self.fuzzifier, EPSILON, STEPS, init=shares.T
         )
         _refuse_collapse(points, centres, float(coefficient), self.fuzzifier)
         for buffer, values in (

@@ -12,7 +12,6 @@ from torch import Tensor
 from gennape.checkpoint import Checkpoint, CheckpointError, load
 from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
-from gennape.models.heads import Clustered
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.targets import Flops, TargetScale
 from gennape.training.data import LabelData, LabelledBatch
@@ -116,7 +115,7 @@ class PredictorModule(L.LightningModule):
         rows = data.split.train[:SHOWN]
         target = self._targets(data.values[rows], data.graphs.macs_G[rows])
         embedding = self._shown()
-        self.figures = self.model.head.follow(embedding)
+        self.figures = self.model.head.figures(embedding)
         self.model.head.refresh(embedding, target.to(self.device))
 
     def _shown(self) -> Tensor:
@@ -132,16 +131,10 @@ class PredictorModule(L.LightningModule):
         embedding: Tensor = self.model.encoder(batch.graphs)
         return embedding
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if isinstance(self.model.head, Clustered):
-            checkpoint["shares"] = self.model.head.shares_NC
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if isinstance(self.model.head, Clustered):
-            self.model.head.shares_NC = checkpoint["shares"]
-
     def training_step(self, batch: LabelledBatch) -> Tensor:
         embedding = gathered(self._embedded(batch))
+        if not self.frozen:
+            self.model.head.follow(embedding.detach())
         target = gathered(self._targets(batch.labels, batch.graphs.macs_B))
         loss = self.model.head.loss(embedding, target, self.loss)
         self.log(

@@ -17,6 +17,7 @@ from gennape.models.heads import (
     Head,
     PairwiseHead,
 )
+from gennape.models.membership import CollapsedClustersError, Membership
 from onnx_bench.errors import GennapeError
 
 WIDTH = 6
@@ -200,14 +201,44 @@ def test_clusters_follow_their_networks_when_the_encoder_moves(name: str) -> Non
     head.prepare(clouds, seed=0)
     assert isinstance(head, Clustered)
     before = head.membership(clouds).argmax(dim=1)
-    # Each cloud goes to where another one was: centres that stay would swap their networks.
-    moved = torch.roll(clouds, 1, dims=0)
-    stale = head.membership(moved).argmax(dim=1)
-    partition = head.follow(moved)["partition"]
-    assert not (stale == before).any()
-    assert torch.equal(head.membership(moved).argmax(dim=1), before)
-    assert partition > 0.9
+    # Slowly each cloud goes to where another one was: centres that stayed would swap networks.
+    there = torch.roll(clouds, 1, dims=0)
+    for step in range(1, 301):
+        head.follow(torch.lerp(clouds, there, min(step / 200, 1.0)))
+    assert torch.equal(head.membership(there).argmax(dim=1), before)
+    assert head.figures(there)["partition"] > 0.9
+    head.prepare(clouds, seed=0)
+    assert not (head.membership(there).argmax(dim=1) == before).any()
 
 
-def test_heads_without_clusters_have_nothing_to_follow() -> None:
-    assert HEADS["mlp"](8).follow(torch.zeros(4, 8)) == {}
+def test_centres_move_a_share_of_the_way_to_where_the_formula_has_them() -> None:
+    membership = Membership(2, 3, fuzzifier=1.5)
+    centres = torch.tensor([[0.0, 0.0, 0.0], [4.0, 4.0, 4.0]])
+    membership.centre_CP.copy_(centres)
+    points = torch.tensor([[0.5, 0.0, 1.0], [3.0, 4.0, 5.0], [1.0, 1.0, 1.0], [4.0, 3.0, 4.0]])
+    shares = membership(points)
+    expected = []
+    for j in range(2):
+        weights = [float(shares[i, j]) ** 1.5 for i in range(4)]
+        mean = [sum(weights[i] * float(points[i, d]) for i in range(4)) for d in range(3)]
+        step = 0.1 * min(sum(weights), 1.0)
+        expected.append(
+            [
+                float(c) + step * (m / sum(weights) - float(c))
+                for c, m in zip(centres[j], mean, strict=True)
+            ]
+        )
+    membership.track(points, rate=0.1)
+    np.testing.assert_allclose(membership.centre_CP.numpy(), expected, atol=1e-6)
+
+
+def test_clusters_that_have_become_one_are_refused() -> None:
+    membership = Membership(3, 4)
+    points = torch.randn(50, 4)
+    membership.centre_CP.copy_(points.mean(dim=0).expand(3, 4))
+    with pytest.raises(CollapsedClustersError):
+        membership.partition(points)
+
+
+def test_heads_without_clusters_have_nothing_to_say() -> None:
+    assert HEADS["mlp"](8).figures(torch.zeros(4, 8)) == {}
