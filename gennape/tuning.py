@@ -15,7 +15,7 @@ from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
-from gennape.targets import TargetScale
+from gennape.targets import Flops, TargetScale
 from onnx_bench.errors import GennapeError
 
 Freeze = Literal["none", "encoder"]
@@ -88,7 +88,8 @@ def tune(
     on the networks learnt from (Mills et al., AAAI 2023).
 
     Args:
-        labels: shape (N,), higher is better, in any unit; the scale is taken from them.
+        labels: shape (N,), higher is better, in any unit; the scale is taken from them, and a
+            prior from size (`targets`) makes way for them.
         progress: called with (epochs done of `steps`, mean loss) after each epoch.
     """
     if isinstance(model, PerformanceModel):
@@ -133,7 +134,9 @@ def _tuned(
     macs = graphs.macs_G.numpy()
     # A copy learns, so that a fit that is stopped changes nothing.
     model = copy.deepcopy(model)
-    new = TargetScale.of(labels[learnt], macs[learnt], scale.flops)
+    # What size says of networks that nobody has labelled, labels say better.
+    flops: Flops = "divided" if scale.flops == "divided" else "ignored"
+    new = TargetScale.of(labels[learnt], macs[learnt], flops)
     target_N = torch.from_numpy(new.standardise(labels, macs)).float()
     fine_tune(model, graphs, target_N, settings, learnt, held_out, progress)
     return model, new

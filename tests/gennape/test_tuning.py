@@ -14,7 +14,7 @@ from gennape.batch import EncodedGraphs
 from gennape.losses import mse
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
-from gennape.targets import TargetScale
+from gennape.targets import Flops, TargetScale
 from gennape.tuning import (
     TuneSettings,
     embedded,
@@ -259,3 +259,18 @@ def test_predictions_of_one_model_are_one_column(
 def test_settings_that_make_no_sense_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(GennapeError, match=message):
         TuneSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("ignored", "ignored"), ("divided", "divided"), ("subtracted", "ignored")],
+)
+def test_labels_take_the_place_of_what_size_says(
+    before: Flops,
+    after: Flops,
+    model: PerformanceModel,
+    encoded: EncodedGraphs,
+    labels: Labels,
+) -> None:
+    _, scale = tune(model, TargetScale(flops=before), encoded, labels, TuneSettings(epochs=1))
+    assert scale == TargetScale.of(labels, encoded.macs_G.numpy(), after)
