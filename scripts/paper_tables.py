@@ -4,8 +4,8 @@ r"""The tables of the GENNAPE paper (Mills et al., AAAI 2023), over again, each 
     python scripts/paper_tables.py --table 3                       # in full: hours
     python scripts/paper_tables.py --table 5 --targets nasbench201 darts
     python scripts/paper_tables.py --table ablation --seeds 1
-    python scripts/paper_tables.py --table 3 --recipe configs/gennape/frozen/ensemble.yaml \
-        --work runs/paper_frozen     # as we read the paper: heads on frozen embeddings
+    python scripts/paper_tables.py --table 3 --work runs/paper_end_to_end \
+        --recipe configs/gennape/end_to_end/ensemble.yaml     # other models: paper_end_to_end_*
 
 3         inside NAS-Bench-101: k-GNN, CL, +FCM, +T, the ensemble, and what each part adds
 4, 5, 6   on other benchmarks: error, Spearman and NDCG@10, zero-shot and after 50 labels

@@ -37,9 +37,8 @@ CL+T, CL+Pairwise+FCM, CL+Pairwise, k-GNN and the FLOPs predictor, all of equal 
 - **Data**: {source} (Ying et al., 2019; the table of trained cells is under the MIT licence), the
   label being the mean validation accuracy of three runs on CIFAR-10. No other label trained it.
 - **Protocol**: 80/10/10 split; contrastive pretraining on the spectra of the graphs, then
-  `configs/gennape/ensemble.yaml`. Unlike the paper the members with a transformer go on learning
-  with their heads, graphs are fused, and labels are learnt less what size says of them
-  (`flops: subtracted`): what a faithful one reaches stands in `results/paper_frozen_table*.csv`.
+  `configs/gennape/ensemble.yaml`: heads on embeddings that stay as they are. Unlike the paper's,
+  graphs are fused, and labels are learnt less what size says of them (`flops: subtracted`).
   Epochs and the seed (of {seeds}) are chosen by validation Spearman inside NAS-Bench-101.
 - **Strange networks**, unlike all that were trained on, are scored by their size and {trust:.0%} of
   what their graph adds; the share is chosen on the labels of {others}.

@@ -40,6 +40,7 @@ def with_extras(recipe: Path, names: Iterable[str]) -> Recipe:
     extras = {
         name: MemberRecipe(Path_fr(str(recipe.parent / f"{name}.yaml")), EXTRAS[name])
         for name in names
+        if name not in found.members
     }
     return replace(found, members={**found.members, **extras})
 

@@ -10,7 +10,7 @@ from gennape.tuning import TuneSettings
 from .units import Failures
 
 RECIPE = Path(__file__).parents[2] / "configs" / "gennape" / "ensemble.yaml"
-PAPERS = TuneSettings(epochs=100, batch_size=16, learning_rate=1e-3)
+PAPERS = TuneSettings(epochs=100)
 """How a model learns from 50 labels: the paper's epochs, and no label held out."""
 
 
@@ -126,7 +126,7 @@ class Study:
         targets: benchmarks that models are taken to, see `targets`.
         recipe: of the source ensemble.
         processes: units of work at a time.
-        kind: of the source models where they are not the shipped ones, such as `frozen`.
+        kind: of the source models where they are not the shipped ones, such as `end_to_end`.
     """
 
     profile: Profile

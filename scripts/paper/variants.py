@@ -52,6 +52,7 @@ VARIANTS = (
     Variant("fuzzifier", "2.0, 4 axes", head={"fuzzifier": 2.0, "projection": 4}),
     Variant("parts", "without FCM", "cl_t"),
     Variant("parts", "without T", "cl_fcm"),
+    Variant("encoder", "end to end", settings={"model.freeze": False}),
     *(
         Variant("temperature", str(value), pretraining={"model.temperature": value})
         for value in (0.05, 0.1, 0.5)
