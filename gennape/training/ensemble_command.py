@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -48,9 +49,13 @@ def ensemble(
     given = dict(_pair(setting) for setting in settings or [])
     # Without a display, in a log file, there are lines instead.
     report = None if sys.stderr.isatty() else _line
+    start = monotonic()
     folder = train_ensemble(config, run_dir, seed, given, processes, report)
-    figure = load(folder).metrics["val_spearman"]
-    typer.echo(f"validation Spearman {figure:.3f}; use it with: gennape predict -m {folder} ...")
+    minutes, figure = (monotonic() - start) / 60, load(folder).metrics["val_spearman"]
+    typer.echo(
+        f"{minutes:.1f} minutes; validation Spearman {figure:.3f}; "
+        f"use it with: gennape predict -m {folder} ..."
+    )
 
 
 def _pair(setting: str) -> tuple[str, str]:

@@ -10,8 +10,15 @@ from onnx_bench.families import Family
 
 Fitness = Callable[[list[str]], Iterable[float]]
 Key = Callable[[str], str]
+Member = Callable[[str], bool]
 PATIENCE = 20
 """How many children a prediction may cost: a small space is soon known."""
+
+
+def anything(text: str) -> bool:
+    """A whole family is searched."""
+    del text
+    return True
 
 
 class Found(NamedTuple):
@@ -29,6 +36,7 @@ def evolve(
     sample: int,
     rng: np.random.Generator,
     key: Key = str,
+    member: Member = anything,
 ) -> dict[str, Found]:
     """Every network that was predicted, by its key, in the order in which they were met.
 
@@ -39,11 +47,18 @@ def evolve(
         sample: networks drawn for a parent.
         rng: of draws and mutations.
         key: the same for texts of the same network.
+        member: whether a text is of the part of the family that is searched.
     """
     seen: dict[str, Found] = {}
 
+    def text(spec: Any) -> str:
+        return f"{family.name}:{family.format(spec)}"
+
+    def drawn() -> Any:
+        return next(spec for spec in iter(lambda: family.sample(rng), None) if member(text(spec)))
+
     def score(specs: list[Any]) -> list[float]:
-        texts = [f"{family.name}:{family.format(spec)}" for spec in specs]
+        texts = [text(spec) for spec in specs]
         new = {key(text): text for text in texts}
         new = {name: text for name, text in new.items() if name not in seen}
         new = dict(list(new.items())[: predictions - len(seen)])
@@ -52,15 +67,15 @@ def evolve(
         seen.update({name: Found(text, float(value)) for (name, text), value in pairs})
         return [seen[key(text)].score if key(text) in seen else -np.inf for text in texts]
 
-    first = [family.sample(rng) for _ in range(population)]
+    first = [drawn() for _ in range(population)]
     alive = deque(zip(first, score(first), strict=True))
     for _ in range(PATIENCE * predictions):
         if len(seen) >= predictions:
             break
-        drawn = rng.choice(len(alive), min(sample, len(alive)), replace=False)
-        parent, _ = max((alive[i] for i in drawn), key=lambda pair: pair[1])
-        neighbours = family.neighbours(parent)
-        child = neighbours[rng.integers(len(neighbours))]
+        some = rng.choice(len(alive), min(sample, len(alive)), replace=False)
+        parent, _ = max((alive[i] for i in some), key=lambda pair: pair[1])
+        neighbours = [spec for spec in family.neighbours(parent) if member(text(spec))]
+        child = neighbours[rng.integers(len(neighbours))] if neighbours else drawn()
         alive.append((child, score([child])[0]))
         alive.popleft()
     return seen

@@ -100,6 +100,11 @@ TABLE6 = {
 
 TABLE7 = {
     "nasbench101": {"best_gflops": 11.72, "best": 94.97, "found_gflops": 9.49, "found": 95.05},
-    "nasbench201": {"best_gflops": 0.313, "best": 93.27, "found_gflops": 0.283, "found": 93.62},
+    "nasbench201 no-none": {
+        "best_gflops": 0.313,
+        "best": 93.27,
+        "found_gflops": 0.283,
+        "found": 93.62,
+    },
 }
 """The benchmark's best network and what was found: GFLOPs (two for each multiply-add), accuracy."""

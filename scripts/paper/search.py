@@ -3,7 +3,8 @@
 Of all networks that were predicted, the ten with the highest predictions are looked up. In
 NAS-Bench-101 the search may visit networks without labels, as only 151,644 of its 423,624 cells
 have some here: these count as predictions, and are passed over where the ten are chosen. There the
-predictor has learnt from cells of the same space; in NAS-Bench-201 it is zero-shot. The paper
+predictor has learnt from cells of the same space; in NAS-Bench-201 it is zero-shot. The latter is
+searched as a whole, and, as in the paper, without the cells that have a `none` edge. The paper
 trains what it finds, outside the benchmarks and by its own recipe: its accuracies are not
 comparable.
 """
@@ -24,7 +25,7 @@ from onnx_bench.errors import GennapeError
 from onnx_bench.families import build_spec, family, family_of
 
 from .display import Cell, mean, number, show, text
-from .evolution import Found, evolve
+from .evolution import Found, Member, anything, evolve
 from .figures import dots, draw
 from .published import NAMES, TABLE7
 from .rows import Row, Rows, means, write_csv
@@ -43,6 +44,11 @@ def same(text: str) -> str:
     return text
 
 
+def without_none(text: str) -> bool:
+    """Whether every edge of a NAS-Bench-201 cell carries something."""
+    return "none" not in text
+
+
 def module_hash(text: str) -> str:
     """The key of a NAS-Bench-101 cell: isomorphic cells have the same."""
     found: str = family("nasbench101").parse(text.partition(":")[2]).module_hash()
@@ -56,12 +62,19 @@ class Space:
     Args:
         key: the same for texts of the same network.
         subset: of the benchmark, all of one family.
+        member: whether a text is in that subset; the search stays among those.
     """
 
     benchmark: str
     label: str
     key: Callable[[str], str] = same
     subset: str = "all"
+    member: Member = anything
+
+    @property
+    def name(self) -> str:
+        """The benchmark, and what is searched of it."""
+        return self.benchmark if self.subset == "all" else f"{self.benchmark} {self.subset}"
 
     def lookup(self) -> dict[str, Found]:
         """Every labelled network by its key, with its label."""
@@ -80,6 +93,7 @@ class Space:
 SPACES = (
     Space("nasbench101", "cifar10-test-108", module_hash),
     Space("nasbench201", "cifar10-test-200"),
+    Space("nasbench201", "cifar10-test-200", subset="no-none", member=without_none),
 )
 
 
@@ -90,12 +104,12 @@ def make(study: Study, spaces: Sequence[Space] = SPACES) -> None:
         (seed, space)
         for space in spaces
         for seed in study.seeds
-        if not rows.has(space=space.benchmark, seed=seed)
+        if not rows.has(space=space.name, seed=seed)
     ]
     if todo:
         train(study, dict.fromkeys(seed for seed, _ in todo))
     units = [
-        Unit(f"{space.benchmark} seed {seed}", search, (study, seed, space)) for seed, space in todo
+        Unit(f"{space.name} seed {seed}", search, (study, seed, space)) for seed, space in todo
     ]
     for new in finished(units, study.processes, "Table 7", study.failures):
         rows.add(new)
@@ -119,7 +133,7 @@ def search(study: Study, seed: int, space: Space) -> list[Row]:
         RESULT: Predictor.from_pretrained(folder(study, seed) / RESULT),
     }
     common = {
-        "space": space.benchmark,
+        "space": space.name,
         "label": space.label,
         "seed": seed,
         "random": max(drawn),
@@ -146,6 +160,7 @@ def _searched(
         how.sample,
         np.random.default_rng(seed),
         space.key,
+        space.member,
     )
     ranked = sorted(seen, key=lambda key: seen[key].score, reverse=True)
     top = [known[key] for key in ranked if key in known][:TOP]

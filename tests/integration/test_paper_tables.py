@@ -314,6 +314,15 @@ def test_evolution_ends_where_a_space_has_no_more_networks() -> None:
     assert len(seen) == 2
 
 
+def test_evolution_stays_in_a_part_of_the_family() -> None:
+    space, rng = family("nasbench201"), np.random.default_rng(0)
+    seen = evolution.evolve(
+        space, lambda texts: map(len, texts), 50, 8, 3, rng, member=search.without_none
+    )
+    assert len(seen) == 50
+    assert not any("none" in found.text for found in seen.values())
+
+
 ALTERED = (
     Variant("shipped", "CL+FCM+T"),
     Variant("clusters", "8", head={"clusters": 8}),
