@@ -234,10 +234,13 @@ def test_a_build_that_fails_leaves_nothing(root: Path) -> None:
 
 
 SLOW = """
+import signal
 import time
 from onnx_bench.collections import GraphCollection
 from onnx_bench.collections.cache import kept
 from onnx_bench.families import build_spec, family
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
 def fill(writer):
     spec = "digits-cells:" + family("digits-cells").example
