@@ -45,7 +45,10 @@ class Waves:
         return cls(level_M, source_E, reader_E)
 
     def forward(self) -> Iterator[Wave]:
-        """Producers and readers of the edges into each level, from the first one on."""
+        """Producers and readers of the edges into each level, from the first one on.
+
+        The edges into one node come side by side.
+        """
         return self._by(self.level_M[self.reader_E])
 
     def backward(self) -> Iterator[Wave]:
