@@ -28,10 +28,13 @@ class MessagePassing(nn.Module):
 
     def forward(self, x_NF: Tensor, edges_2E: Tensor, mask_NF: Tensor | None) -> Tensor:
         y = self.norm(x_NF)
+        own, arriving, leaving = self.linear.weight.T.chunk(3)
         producers, readers = edges_2E
-        arriving = torch.zeros_like(y).index_add_(0, readers, y[producers])
-        leaving = torch.zeros_like(y).index_add_(0, producers, y[readers])
-        update = nn.functional.gelu(self.linear(torch.cat([y, arriving, leaving], dim=1)))
+        # Multiplied before they are sent: sums of products are products of sums.
+        mixed = torch.addmm(self.linear.bias, y, own)
+        mixed = mixed.index_add(0, readers, (y @ arriving)[producers])
+        mixed = mixed.index_add(0, producers, (y @ leaving)[readers])
+        update = nn.functional.gelu(mixed)
         return x_NF + (update if mask_NF is None else update * mask_NF)
 
 
