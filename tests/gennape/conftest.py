@@ -2,9 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +14,7 @@ from gennape.models.performance import ModelConfig, PerformanceModel
 from onnx_bench.cost import cost
 from onnx_bench.families import build_spec, family
 from onnx_bench.graph import ComputationGraph
+from tests.gennape.in_process import InProcess
 
 KINDS = ("digits-chains", "digits-cells")
 EACH = 20
@@ -93,26 +92,6 @@ def table(tmp_path: Path, networks: tuple[str, ...], labels: Labels) -> Path:
     path = tmp_path / "labels.csv"
     pd.DataFrame({"network": networks, "accuracy": labels}).to_csv(path, index=False)
     return path
-
-
-class InProcess:
-    """A pool of processes that is none: what a test puts in place would not reach another one."""
-
-    def __init__(self, _workers: int, _context: Any, start: Any, arguments: tuple[Any]) -> None:
-        start(*arguments)
-
-    def __enter__(self) -> "InProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @pytest.fixture

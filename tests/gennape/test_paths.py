@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from feature_graphs import cells, doubling, examples, plain, renumbered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
 from onnx_bench.graph import ComputationGraph, Node
 from onnx_bench.operators import Op
+from tests.gennape.feature_graphs import cells, doubling, examples, plain, renumbered
 
 NAMES = [feature.name for feature in FEATURES]
 

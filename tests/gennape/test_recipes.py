@@ -1,8 +1,8 @@
 """The ensemble's recipe: what it says, how its runs are trained, stopped and gone on with."""
 
 import pickle
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from gennape.training.ensemble import assemble, train_ensemble
 from gennape.training.recipe import Recipe, RecipeError
 from gennape.training.runs import Run, RunError
 from onnx_bench.errors import LabelError
+from tests.gennape.in_process import InProcess
 
 RECIPE = """
 pretraining: {pre: pre.yaml}
@@ -47,28 +48,6 @@ def write(folder: Path, **changed: str) -> Path:
     for name, text in (FILES | changed).items():
         (folder / f"{name}.yaml").write_text(text)
     return folder / "recipe.yaml"
-
-
-class InProcess:
-    """A pool of processes that is none, for speed."""
-
-    def __init__(self, _workers: int, _context: Any, start: Any, arguments: tuple[Any]) -> None:
-        start(*arguments)
-
-    def __enter__(self) -> "InProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_: object) -> None: ...
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from feature_graphs import cells, examples, gated, renumbered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from onnx_bench.collections import GraphCollection
 from onnx_bench.cost import macs_N
 from onnx_bench.graph import ComputationGraph, Node
 from onnx_bench.operators import ACTIVATIONS, Op
+from tests.gennape.feature_graphs import cells, examples, gated, renumbered
 
 CONVOLUTIONS = (Op.CONV, Op.CONV_TRANSPOSE)
 WINDOWS = (*CONVOLUTIONS, Op.MAX_POOL, Op.AVG_POOL)
