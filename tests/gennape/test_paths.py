@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gennape.features.paths import FEATURES, LENGTHS, lengths, paths
-from gennape.features.waves import Waves
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
 from onnx_bench.graph import ComputationGraph, Node
 from onnx_bench.operators import Op
-from tests.gennape.feature_graphs import cells, doubling, examples, plain, renumbered
+from tests.gennape.feature_graphs import cells, examples, plain
 
 NAMES = [feature.name for feature in FEATURES]
 
@@ -155,40 +154,3 @@ def test_a_window_reaches_as_far_as_its_longest_axis_says() -> None:
     rows = plain([line, flat, see_all], []).nodes_NK
     found = lengths(rows)[:, list(LENGTHS).index("field")]
     assert found == pytest.approx([4 * 2 / 20, 6 / 30, 1])
-
-
-def test_every_graph_has_finite_numbers_in_their_range() -> None:
-    found = of(*examples().values(), doubling(3))
-    assert found.shape == (len(examples()) + 1, len(FEATURES))
-    for column, feature in zip(found.T, FEATURES, strict=True):
-        assert np.isfinite(column).all(), feature.name
-        assert feature.range[0] <= column.min() <= column.max() <= feature.range[1], feature.name
-
-
-def test_every_number_is_documented_once() -> None:
-    assert len(set(NAMES)) == len(NAMES)
-    assert all(all((f.meaning, f.unit, f.why)) and f.range[0] < f.range[1] for f in FEATURES)
-
-
-@pytest.mark.parametrize("name", ["darts", "autoformer", "nasbench-nlp"])
-def test_the_order_of_nodes_does_not_matter(name: str) -> None:
-    graph = examples()[name]
-    other = renumbered(graph, 1)
-    assert other.inputs.tolist() != graph.inputs.tolist()
-    np.testing.assert_allclose(of(other), of(graph), rtol=1e-9)
-
-
-def test_other_graphs_of_the_collection_do_not_matter() -> None:
-    graphs = list(examples().values())
-    alone = np.concatenate([of(graph) for graph in graphs])
-    np.testing.assert_allclose(of(*graphs), alone, rtol=1e-9)
-    np.testing.assert_allclose(of(*graphs[::-1])[::-1], alone, rtol=1e-9)
-
-
-def test_waves_that_are_known_are_used() -> None:
-    graphs = GraphCollection.from_graphs(cells(0))
-    np.testing.assert_array_equal(paths(graphs, Waves.of(graphs)), paths(graphs))
-
-
-def test_no_graphs_have_no_numbers() -> None:
-    assert of().shape == (0, len(FEATURES))

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from gennape.features.kinds import KINDS, WEIGHTED, WORKING
 from gennape.features.structure import FEATURES, structure
-from gennape.features.waves import Waves
 from onnx_bench.collections import GraphCollection
 from onnx_bench.cost import macs_N
 from onnx_bench.graph import ComputationGraph, Node
 from onnx_bench.operators import ACTIVATIONS, Op
-from tests.gennape.feature_graphs import cells, examples, gated, renumbered
+from tests.gennape.feature_graphs import cells, examples, gated
 
 CONVOLUTIONS = (Op.CONV, Op.CONV_TRANSPOSE)
 WINDOWS = (*CONVOLUTIONS, Op.MAX_POOL, Op.AVG_POOL)
@@ -227,43 +226,6 @@ def test_every_number_is_what_counting_gives(name: str) -> None:
 def test_numbers_of_cells_are_what_counting_gives(seed: int) -> None:
     graphs = cells(seed)
     np.testing.assert_allclose(of(*graphs), [by_hand(g) for g in graphs], rtol=1e-12, atol=1e-12)
-
-
-def test_every_graph_has_finite_numbers_in_their_range() -> None:
-    found = of(*examples().values())
-    assert found.shape == (len(examples()), len(FEATURES))
-    for column, feature in zip(found.T, FEATURES, strict=True):
-        assert np.isfinite(column).all(), feature.name
-        assert feature.range[0] <= column.min() <= column.max() <= feature.range[1], feature.name
-
-
-def test_every_number_is_documented_once() -> None:
-    assert len(set(NAMES)) == len(NAMES)
-    assert all(all((f.meaning, f.unit, f.why)) and f.range[0] < f.range[1] for f in FEATURES)
-
-
-@pytest.mark.parametrize("name", ["darts", "autoformer", "nasbench-nlp"])
-def test_the_order_of_nodes_does_not_matter(name: str) -> None:
-    graph = examples()[name]
-    other = renumbered(graph, 1)
-    assert other.inputs.tolist() != graph.inputs.tolist()
-    np.testing.assert_allclose(of(other), of(graph), rtol=1e-12)
-
-
-def test_other_graphs_of_the_collection_do_not_matter() -> None:
-    graphs = list(examples().values())
-    alone = np.concatenate([of(graph) for graph in graphs])
-    np.testing.assert_allclose(of(*graphs), alone, rtol=1e-12)
-    np.testing.assert_allclose(of(*graphs[::-1])[::-1], alone, rtol=1e-12)
-
-
-def test_waves_that_are_known_are_used() -> None:
-    graphs = GraphCollection.from_graphs(cells(0))
-    np.testing.assert_array_equal(structure(graphs, Waves.of(graphs)), structure(graphs))
-
-
-def test_no_graphs_have_no_numbers() -> None:
-    assert of().shape == (0, len(FEATURES))
 
 
 def test_gates_belong_to_no_third() -> None:
