@@ -13,7 +13,7 @@ from gennape.conformal import COVERAGE, Calibration, checked_coverage
 from gennape.familiarity import Familiarity, Reference, drawn
 from gennape.features.composition import composition
 from gennape.models.ensemble import Ensemble
-from gennape.tuning import BATCH, embedded, predictions, predictions_by_size
+from gennape.tuning import BATCH, embedded, predictions, priors
 
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -77,15 +77,15 @@ def predicted(
 ) -> tuple[Values, Values]:
     """Predictions and the spread of the members, both (N,), in the units of labels; up is better.
 
-    What the graphs say of strange networks counts by the checkpoint's `trust` alone: the rest of
-    their prediction is what their size says. The spread is the weighted standard deviation of the
+    What was learnt counts by the checkpoint's `trust` alone for strange networks: the rest of their
+    prediction is the prior (`models.whole`). The spread is the weighted standard deviation of the
     members, 0 for a single model.
     """
     model = checkpoint.model
     found_NK = predictions(model, checkpoint.scale, graphs, rows, batch_size)
     if checkpoint.trust < 1:
-        by_size_NK = predictions_by_size(model, checkpoint.scale, graphs, rows)
-        found_NK = by_size_NK + _trust(checkpoint, graphs, rows)[:, None] * (found_NK - by_size_NK)
+        prior_NK = priors(model, checkpoint.scale, graphs, rows)
+        found_NK = prior_NK + _trust(checkpoint, graphs, rows)[:, None] * (found_NK - prior_NK)
     weights_K = model.weights_K.numpy() if isinstance(model, Ensemble) else np.ones(1)
     mean_N = found_NK @ weights_K
     return mean_N, np.sqrt(((found_NK - mean_N[:, None]) ** 2) @ weights_K)

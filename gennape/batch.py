@@ -1,6 +1,7 @@
 """Many graphs as one disconnected graph of tensors, as PyG's layers take it."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from gennape.features.depth import depths
 from gennape.features.nodes import node_features
+from gennape.features.whole import whole_graph
 from onnx_bench.collections import GraphCollection
 from onnx_bench.cost import macs_N
 from onnx_bench.graph import ComputationGraph
@@ -30,6 +32,8 @@ class GraphBatch(NamedTuple):
     graph_N: Tensor
     macs_B: Tensor
     """Multiply-accumulates of each graph, in double precision."""
+    whole_BD: Tensor
+    """The numbers of each whole graph (`features.whole`); of no width unless they are asked for."""
     num_graphs: int
 
     def to(self, device: torch.device | str) -> "GraphBatch":
@@ -53,8 +57,24 @@ class EncodedGraphs:
     def __len__(self) -> int:
         return len(self.graphs)
 
-    def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> GraphBatch:
-        """The graphs at `indices`, in that order."""
+    @cached_property
+    def whole_GD(self) -> Tensor:
+        """The numbers of each whole graph, computed when they are first asked for."""
+        return torch.from_numpy(whole_graph(self.graphs))
+
+    def take(self, indices: npt.NDArray[np.integer]) -> "EncodedGraphs":
+        """Those at `indices`, in that order."""
+        return EncodedGraphs(self.graphs.take(indices))
+
+    def batch(
+        self, indices: Sequence[int] | npt.NDArray[np.integer], whole: bool = False
+    ) -> GraphBatch:
+        """The graphs at `indices`, in that order.
+
+        Args:
+            whole: whether the batch has the numbers of whole graphs.
+        """
+        chosen = np.asarray(indices, np.int64)
         row_N, edges_2E, sizes = self.graphs.gather(indices)
         rows = torch.from_numpy(row_N).long()
         type_N, resolution_N6, kernel_N2, bias_N = (f[rows] for f in self.features)
@@ -70,7 +90,8 @@ class EncodedGraphs:
             torch.cat(nodes) if nodes else self.depth_M[:0],
             torch.from_numpy(edges_2E).long(),
             torch.from_numpy(graph_N),
-            self.macs_G[np.asarray(indices, np.int64)],
+            self.macs_G[chosen],
+            self.whole_GD[chosen] if whole else torch.zeros(len(sizes), 0),
             len(sizes),
         )
 

@@ -61,7 +61,7 @@ class Checkpoint:
     reference: Reference | None = None
     """Which networks are familiar."""
     trust: float = 1.0
-    """How much of what the model says beyond size counts for strange networks, 0 to 1."""
+    """How much of what the model says beyond its prior counts for strange networks, 0 to 1."""
 
     def save(self, folder: Path | str, also: Mapping[str, bytes] | None = None) -> None:
         """Writes the folder, replacing a checkpoint that is there; it appears only when whole.

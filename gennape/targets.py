@@ -1,16 +1,8 @@
 """From labels to what a model learns, and back.
 
-Large networks tend to be better, and a model that has only seen networks of one size does not know
-how much. What is known about size can be taken out of the labels before learning, and is put back
-into every prediction, for networks of any size:
-
-- `divided`, GENNAPE (Mills et al., AAAI 2023): y = Z(A / (log10(F + 1) + 1)), the accuracy A over a
-  slowly growing function of the network's FLOPs F in units of 10^9;
-- `subtracted`, ours: y = Z(A) - Z(log10 M), so that a prediction is a prior from the network's
-  multiply-accumulates M alone, one deviation of accuracy for one of size, and what its graph adds;
-- `ignored`: y = Z(A).
-
-Z is the standardisation over the training networks.
+Labels are standardised over the training networks, Z. GENNAPE (Mills et al., AAAI 2023) first takes
+their size out of them: y = Z(A / (log10(F + 1) + 1)), the accuracy A over a slowly growing function
+of the network's FLOPs F in units of 10^9; the size is put back into every prediction.
 """
 
 from dataclasses import dataclass
@@ -26,18 +18,17 @@ from onnx_bench.errors import GennapeError
 FLOPS_PER_MAC = 2
 """The paper's figures (313 M for the best NB-201 cell of 153 M multiply-adds) count both halves."""
 
-Flops = Literal["ignored", "divided", "subtracted"]
+Flops = Literal["ignored", "divided"]
 Values = TypeVar("Values", npt.NDArray[np.float64], Tensor)
 
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Labels as a model learns them, by the formulas above.
+    """Labels as a model learns them.
 
     Args:
         mean, std: of the labels, or of the labels over FLOPs, of the training networks.
-        flops: what is done about the size of networks.
-        size_mean, size_std: of log10 M over the training networks; for `subtracted`.
+        flops: what is done about the size of networks: nothing, or the paper's transform.
 
     Raises:
         GennapeError: there is no such way.
@@ -46,8 +37,6 @@ class TargetScale:
     mean: float = 0.0
     std: float = 1.0
     flops: Flops = "ignored"
-    size_mean: float = 0.0
-    size_std: float = 1.0
 
     def __post_init__(self) -> None:
         if self.flops not in get_args(Flops):
@@ -67,36 +56,31 @@ class TargetScale:
         values, sizes = np.asarray(labels, np.float64), np.asarray(macs, np.float64)
         if flops == "divided":
             return cls(*_moments(values / flops_factor(sizes)), flops)
-        if flops == "subtracted":
-            return cls(*_moments(values), flops, *_moments(log_size(sizes)))
         return cls(*_moments(values), flops)
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "TargetScale":
         """The scale that `asdict` of one describes; older checkpoints say `per_flops`."""
         old = "divided" if given.get("per_flops") else "ignored"
-        return cls(
-            float(given["mean"]),
-            float(given["std"]),
-            cast(Flops, given.get("flops", old)),
-            float(given.get("size_mean", 0.0)),
-            float(given.get("size_std", 1.0)),
-        )
+        return cls(float(given["mean"]), float(given["std"]), cast(Flops, given.get("flops", old)))
+
+    def around(self, scores: npt.NDArray[np.float64]) -> "TargetScale":
+        """The scale by which the same labels have the mean and deviation of these scores (N,).
+
+        Scores of a model that was trained on other labels are then predictions of these.
+        """
+        mean, std = _moments(scores)
+        return TargetScale(self.mean - mean * self.std / std, self.std / std, self.flops)
 
     def standardise(self, labels: Values, macs: Values) -> Values:
         """What a model learns, shape (N,), from labels and multiply-accumulates of shape (N,)."""
         over = labels / flops_factor(macs) if self.flops == "divided" else labels
-        scores = (over - self.mean) / self.std
-        return scores - self._size(macs) if self.flops == "subtracted" else scores
+        return (over - self.mean) / self.std
 
     def restore(self, scores: Values, macs: Values) -> Values:
         """Predictions in the units of the labels, from a model's scores of shape (N,)."""
-        whole = scores + self._size(macs) if self.flops == "subtracted" else scores
-        over = whole * self.std + self.mean
+        over = scores * self.std + self.mean
         return over * flops_factor(macs) if self.flops == "divided" else over
-
-    def _size(self, macs: Values) -> Values:
-        return (log_size(macs) - self.size_mean) / self.size_std
 
 
 def flops_factor(macs: Values) -> Values:
@@ -104,13 +88,6 @@ def flops_factor(macs: Values) -> Values:
     log10 = torch.log10 if isinstance(macs, Tensor) else np.log10
     factor: Values = log10(macs * (FLOPS_PER_MAC / 1e9) + 1) + 1
     return factor
-
-
-def log_size(macs: Values) -> Values:
-    """log10(M + 1)."""
-    log10 = torch.log10 if isinstance(macs, Tensor) else np.log10
-    size: Values = log10(macs + 1)
-    return size
 
 
 def _moments(values: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
-from gennape.targets import Flops, TargetScale
+from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 
 Freeze = Literal["none", "encoder"]
@@ -88,8 +88,8 @@ def tune(
     on the networks learnt from (Mills et al., AAAI 2023).
 
     Args:
-        labels: shape (N,), higher is better, in any unit; the scale is taken from them, and a
-            prior from size (`targets`) makes way for them.
+        labels: shape (N,), higher is better, in any unit; the scale is taken from them. Where a
+            prior foretells an order (`models.whole`), learning starts from what the model says.
         progress: called with (epochs done of `steps`, mean loss) after each epoch.
     """
     if isinstance(model, PerformanceModel):
@@ -134,10 +134,11 @@ def _tuned(
     macs = graphs.macs_G.numpy()
     # A copy learns, so that a fit that is stopped changes nothing.
     model = copy.deepcopy(model)
-    # What size says of networks that nobody has labelled, labels say better.
-    flops: Flops = "divided" if scale.flops == "divided" else "ignored"
-    new = TargetScale.of(labels[learnt], macs[learnt], flops)
-    target_N = torch.from_numpy(new.standardise(labels, macs)).float()
+    new = TargetScale.of(labels[learnt], macs[learnt], scale.flops)
+    if model.reads_whole:
+        new = new.around(scores(model, graphs, learnt))
+    whole_N = new.standardise(labels, macs)
+    target_N = torch.from_numpy(whole_N - priors(model, TargetScale(), graphs)[:, 0]).float()
     fine_tune(model, graphs, target_N, settings, learnt, held_out, progress)
     return model, new
 
@@ -153,7 +154,7 @@ def fine_tune(
 ) -> None:
     """Trains `model` in place on standardised targets of some rows, and keeps the best epoch."""
     frozen = settings.freeze == "encoder"
-    embed = _looked_up(embedded(model, graphs)) if frozen else _encoded(model, graphs)
+    embed = _looked_up(represented(model, graphs)) if frozen else _encoded(model, graphs)
     trained = list((model.head if frozen else model).parameters())
     criterion = loss_by_name(settings.loss)
     optimizer = torch.optim.Adam(trained, lr=settings.learning_rate)
@@ -168,7 +169,8 @@ def fine_tune(
             for rows in np.split(
                 order, range(settings.batch_size, len(order), settings.batch_size)
             ):
-                error = model.head.loss(embed(rows), target_N[rows], criterion)
+                seen = model.hidden(embed(rows))
+                error = model.head.loss(seen, target_N[rows], criterion)
                 model.zero_grad()
                 error.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(trained, 5.0)
@@ -181,14 +183,15 @@ def fine_tune(
     if len(held_out):
         best.restore()
     model.eval()
-    model.head.refresh(embedded(model, graphs, learnt), target_N[learnt])
+    model.head.refresh(represented(model, graphs, learnt), target_N[learnt])
 
 
 Embed = Callable[[Rows], Tensor]
+Read = Callable[[GraphBatch], Tensor]
 
 
 def _encoded(model: PerformanceModel, graphs: EncodedGraphs) -> Embed:
-    return lambda rows: model.encoder(graphs.batch(rows))
+    return lambda rows: model.represent(graphs.batch(rows, model.reads_whole))
 
 
 def _looked_up(embedding_NF: Tensor) -> Embed:
@@ -232,6 +235,16 @@ def embedded(
     return _run(model.encoder, graphs, rows, batch_size)
 
 
+def represented(
+    model: PerformanceModel,
+    graphs: EncodedGraphs,
+    rows: Rows | None = None,
+    batch_size: int = BATCH,
+) -> Tensor:
+    """What the model's head reads of all graphs, or of some rows, shape (N, R), likewise."""
+    return _run(model, graphs, rows, batch_size, model.represent)
+
+
 def scores(
     model: AnyModel, graphs: EncodedGraphs, rows: Rows | None = None, batch_size: int = BATCH
 ) -> Labels:
@@ -248,21 +261,27 @@ def predictions(
     batch_size: int = BATCH,
 ) -> Labels:
     """What each of K members predicts, in the units of the labels, shape (N, K); K is 1 for one."""
-    if isinstance(model, Ensemble):
-        found: Labels = _run(model, graphs, rows, batch_size, model.predictions).numpy()
-        return found
-    macs = graphs.macs_G.numpy() if rows is None else graphs.macs_G.numpy()[rows]
-    return scale.restore(scores(model, graphs, rows, batch_size), macs)[:, None]
+    whole = model.predictions if isinstance(model, Ensemble) else _restored(model, scale)
+    found: Labels = _run(model, graphs, rows, batch_size, whole).double().numpy()
+    return found
 
 
-def predictions_by_size(
-    model: AnyModel, scale: TargetScale, graphs: EncodedGraphs, rows: Rows | None = None
+def priors(
+    model: AnyModel,
+    scale: TargetScale,
+    graphs: EncodedGraphs,
+    rows: Rows | None = None,
+    batch_size: int = BATCH,
 ) -> Labels:
-    """The same of models that say nothing of a graph but its size, shape (N, K); see `targets`."""
-    macs = graphs.macs_G.numpy() if rows is None else graphs.macs_G.numpy()[rows]
-    members = model.config.members if isinstance(model, Ensemble) else ()
-    scales = [member.scale for member in members] or [scale]
-    return np.stack([own.restore(np.zeros(len(macs)), macs) for own in scales], axis=1)
+    """The same of models that say nothing but their prior (`models.whole`), shape (N, K)."""
+    prior = model.priors if isinstance(model, Ensemble) else _restored(model.prior, scale)
+    found: Labels = _run(model, graphs, rows, batch_size, prior).double().numpy()
+    return found
+
+
+def _restored(score: Read, scale: TargetScale) -> Read:
+    """What reads a batch as predictions of shape (B, 1), from what reads it as scores."""
+    return lambda batch: scale.restore(score(batch).double(), batch.macs_B)[:, None]
 
 
 def _run(
@@ -270,18 +289,19 @@ def _run(
     graphs: EncodedGraphs,
     rows: Rows | None,
     batch_size: int,
-    read: Callable[[GraphBatch], Tensor] | None = None,
+    read: Read | None = None,
 ) -> Tensor:
     read = read or module
+    whole = isinstance(module, AnyModel) and module.reads_whole
     chosen = np.arange(len(graphs)) if rows is None else rows
     was_training = module.training
     module.eval()
     with torch.no_grad():
-        batches = rows_in_batches(len(chosen), batch_size)
+        parts = rows_in_batches(len(chosen), batch_size)
         device = next(module.parameters(), torch.empty(0)).device
-        parts = [read(graphs.batch(chosen[batch]).to(device)).cpu() for batch in batches]
+        found = [read(graphs.batch(chosen[part], whole).to(device)).cpu() for part in parts]
     module.train(was_training)
-    return torch.cat(parts)
+    return torch.cat(found)
 
 
 def rows_in_batches(count: int, size: int) -> Iterator[range]:

@@ -5,9 +5,9 @@
     python scripts/ship_ensemble.py runs/paper/full
 
 Takes the seed whose ensemble has the best validation Spearman inside NAS-Bench-101. How much counts
-beyond size for strange networks (`trust`) is chosen on the labels of other families, those whose
-licence lets them, and not NAS-Bench-201. Writes the checkpoint and its card, every figure of which
-is read from the results.
+beyond the prior for strange networks (`trust`) is chosen on the labels of other families, those
+whose licence lets them, and not NAS-Bench-201. Writes the checkpoint and its card, every figure of
+which is read from the results.
 """
 
 import argparse
@@ -38,10 +38,11 @@ CL+T, CL+Pairwise+FCM, CL+Pairwise, k-GNN and the FLOPs predictor, all of equal 
   label being the mean validation accuracy of three runs on CIFAR-10. No other label trained it.
 - **Protocol**: 80/10/10 split; contrastive pretraining on the spectra of the graphs, then
   `configs/gennape/ensemble.yaml`: heads on embeddings that stay as they are. Unlike the paper's,
-  graphs are fused, and labels are learnt less what size says of them (`flops: subtracted`).
+  graphs are fused, and heads read numbers of the whole graph beside the embedding and learn what a
+  prior from size and depth leaves of the labels (`gennape/models/whole.py`).
   Epochs and the seed (of {seeds}) are chosen by validation Spearman inside NAS-Bench-101.
-- **Strange networks**, unlike all that were trained on, are scored by their size and {trust:.0%} of
-  what their graph adds; the share is chosen on the labels of {others}.
+- **Strange networks**, unlike all that were trained on, are scored by the prior and {trust:.0%} of
+  what was learnt on top; the share is chosen on the labels of {others}.
 - **Validation** (NAS-Bench-101, networks of 80 per cent or more): Spearman {val_spearman:.3f},
   Kendall {val_kendall:.3f}, mean absolute error {val_mae:.2f} points; partition coefficient of the
   fuzzy clusters {partition}.
@@ -54,9 +55,9 @@ CL+T, CL+Pairwise+FCM, CL+Pairwise, k-GNN and the FLOPs predictor, all of equal 
   `results/interval_coverage.csv`.
 - **Use**: a start for fine-tuning on a family of your own (`gennape finetune {name} labels.csv -o
   mine`), and a baseline to beat.
-- **Limits**: zero-shot the order of another family is that of its sizes, and little more; scores
-  mean percent of CIFAR-10 within NAS-Bench-101 only. Convolutional networks were seen, and no
-  others.
+- **Limits**: zero-shot only the order of another family means anything, and not of every family
+  (see the table); scores are percent of CIFAR-10 within NAS-Bench-101 alone. Convolutional networks
+  were seen, and no others.
 - **Licence**: Apache-2.0, as the package.
 """
 

@@ -5,9 +5,7 @@ L = I - D^-1/2 A D^-1/2, A the adjacency of the underlying undirected graph. The
 as many are zero as the graph has parts.
 """
 
-import hashlib
 from collections.abc import Iterable
-from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +13,8 @@ from scipy.linalg import eigh
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
 
-from onnx_bench.collections import GraphCollection, cache
-from onnx_bench.files import atomic_file
+from gennape.features.store import stored
+from onnx_bench.collections import GraphCollection
 from onnx_bench.graph import ComputationGraph, IntArray
 
 Q = 21
@@ -66,18 +64,7 @@ def spectra(graphs: Iterable[ComputationGraph], q: int = Q) -> npt.NDArray[np.fl
 
 def spectra_of(graphs: GraphCollection, q: int = Q) -> npt.NDArray[np.float32]:
     """The spectra of a collection, shape (G, q), from the cache where they were computed before."""
-    digest = hashlib.sha256(f"spectra 1 {q}".encode())
-    for part in (graphs.node_ptr, graphs.edge_ptr, graphs.edges_2E):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    path = cache.home() / "spectra" / f"{digest.hexdigest()[:32]}.npy"
-    with suppress(OSError, ValueError):
-        found: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
-        if found.shape == (len(graphs), q):
-            return found
-    computed = spectra(graphs, q)
-    with suppress(OSError), atomic_file(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, computed)
-    return computed
+    return stored("spectra", f"spectra 1 {q}", graphs, q, lambda: spectra(graphs, q))
 
 
 def _inverse_root(degrees: FloatArray) -> FloatArray:

@@ -90,6 +90,11 @@ class Ensemble(nn.Module):
         return self.models[0].encoder
 
     @property
+    def reads_whole(self) -> bool:
+        """Whether batches must have the numbers of whole graphs."""
+        return any(model.reads_whole for model in self.models)
+
+    @property
     def weights_K(self) -> Tensor:
         """How much each member counts, in sum 1."""
         weights = torch.tensor([member.weight for member in self.config.members]).double()
@@ -101,13 +106,17 @@ class Ensemble(nn.Module):
 
     def predictions(self, batch: GraphBatch) -> Tensor:
         """What each of the K members predicts, in the units of the labels, shape (B, K)."""
-        return torch.stack(
-            [
-                member.scale.restore(model(batch).double(), batch.macs_B)
-                for member, model in zip(self.config.members, self.models, strict=True)
-            ],
-            dim=1,
-        )
+        return self._restored([model(batch) for model in self.models], batch)
+
+    def priors(self, batch: GraphBatch) -> Tensor:
+        """The same of members that say nothing but their prior, shape (B, K)."""
+        return self._restored([model.prior(batch) for model in self.models], batch)
+
+    def _restored(self, scores_KB: Sequence[Tensor], batch: GraphBatch) -> Tensor:
+        """Scores of the K members in the units of the labels, shape (B, K)."""
+        members = zip(self.config.members, scores_KB, strict=True)
+        found = [own.scale.restore(score_B.double(), batch.macs_B) for own, score_B in members]
+        return torch.stack(found, dim=1)
 
 
 AnyModel = PerformanceModel | Ensemble

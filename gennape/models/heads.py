@@ -40,22 +40,33 @@ class Head(nn.Module, ABC):
 
 
 class Clustered(Head):
-    """A head whose parts are the experts of fuzzy clusters."""
+    """A head whose parts are the experts of fuzzy clusters.
+
+    Clusters lie in the space of the encoder's embeddings: of what the head reads, the last `joined`
+    values are none of it.
+    """
 
     membership: Membership
+    width: int
+    """Of the embedding."""
+
+    def belonging(self, embedding_BF: Tensor) -> Tensor:
+        """The share of each cluster in each network, shape (B, C)."""
+        shares_BC: Tensor = self.membership(embedding_BF[:, : self.width])
+        return shares_BC
 
     def prepare(self, embedding_NF: Tensor, seed: int = 0) -> dict[str, float]:
         """Fits the clusters."""
-        points = embedding_NF.detach().cpu().double().numpy()
+        points = embedding_NF[:, : self.width].detach().cpu().double().numpy()
         return {"partition": self.membership.fit(points, seed)}
 
     def follow(self, embedding_BF: Tensor) -> None:
         """Moves the clusters with their networks."""
-        self.membership.track(embedding_BF)
+        self.membership.track(embedding_BF[:, : self.width])
 
     def figures(self, embedding_NF: Tensor) -> dict[str, float]:
         """How crisp the clusters are; an error where they have collapsed."""
-        return {"partition": self.membership.partition(embedding_NF)}
+        return {"partition": self.membership.partition(embedding_NF[:, : self.width])}
 
 
 HEADS: Registry[Head] = Registry("head")
@@ -66,7 +77,7 @@ class MLPHead(Head):
     """A multi-layer perceptron with one output.
 
     Args:
-        in_features: width of the embedding.
+        in_features: width of what it reads.
         hidden: width of the inner layers.
         layers: linear layers in all; 4 in the published baseline.
     """
@@ -117,11 +128,12 @@ class FuzzyHead(Clustered):
     GENNAPE's MLP ensemble over fuzzy c-means (Mills et al., AAAI 2023); u is the `Membership`.
 
     Args:
-        in_features: width of the embedding.
+        in_features: width of what it reads.
         clusters: C; like the two below not given in the paper's main text.
         fuzzifier: m.
         projection: principal components in which the clusters lie; None for the embedding itself.
         hidden, layers: of each perceptron.
+        joined: how many values of `in_features`, the last ones, are not of the embedding.
     """
 
     def __init__(
@@ -132,13 +144,15 @@ class FuzzyHead(Clustered):
         projection: int | None = None,
         hidden: int = 32,
         layers: int = 4,
+        joined: int = 0,
     ) -> None:
         super().__init__()
-        self.membership = Membership(clusters, in_features, fuzzifier, projection)
+        self.width = in_features - joined
+        self.membership = Membership(clusters, self.width, fuzzifier, projection)
         self.experts = Experts(clusters, in_features, *[hidden] * (layers - 1))
 
     def forward(self, embedding_BF: Tensor) -> Tensor:
-        shares_BC = self.membership(embedding_BF)
+        shares_BC = self.belonging(embedding_BF)
         scores: Tensor = (shares_BC * self.experts(embedding_BF)).sum(dim=1)
         return scores
 
@@ -221,7 +235,7 @@ class FuzzyPairwiseHead(Clustered, PairwiseHead):
     """l(i, j) = sum_c (u_ic + u_jc) / 2 (g_c(h_i, h_j) - g_c(h_j, h_i)): a classifier a cluster.
 
     Args:
-        clusters, fuzzifier, projection: as for `fuzzy-mlp`.
+        clusters, fuzzifier, projection, joined: as for `fuzzy-mlp`.
         hidden, layers, anchors: as for `pairwise`.
     """
 
@@ -234,16 +248,18 @@ class FuzzyPairwiseHead(Clustered, PairwiseHead):
         hidden: int = 32,
         layers: int = 3,
         anchors: int = 64,
+        joined: int = 0,
     ) -> None:
         self.clusters = clusters
         super().__init__(in_features, hidden, layers, anchors)
-        self.membership = Membership(clusters, in_features, fuzzifier, projection)
+        self.width = in_features - joined
+        self.membership = Membership(clusters, self.width, fuzzifier, projection)
 
     def _experts(self, *widths: int) -> Experts:
         return Experts(self.clusters, *widths)
 
     def shares(self, first_BF: Tensor, second_BF: Tensor) -> Tensor:
-        both: Tensor = (self.membership(first_BF) + self.membership(second_BF)) / 2
+        both: Tensor = (self.belonging(first_BF) + self.belonging(second_BF)) / 2
         return both
 
 

@@ -44,17 +44,15 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
     read = chosen[class_N[readers]] == readers
     edges = class_N[batch.edges_2E[:, read]]
     return Merged(
-        GraphBatch(
-            batch.row_N[chosen],
-            batch.type_N[chosen],
-            batch.resolution_N6[chosen],
-            batch.kernel_N2[chosen],
-            batch.bias_N[chosen],
-            batch.depth_N[chosen],
-            edges,
-            batch.graph_N[chosen],
-            batch.macs_B,
-            batch.num_graphs,
+        batch._replace(
+            row_N=batch.row_N[chosen],
+            type_N=batch.type_N[chosen],
+            resolution_N6=batch.resolution_N6[chosen],
+            kernel_N2=batch.kernel_N2[chosen],
+            bias_N=batch.bias_N[chosen],
+            depth_N=batch.depth_N[chosen],
+            edges_2E=edges,
+            graph_N=batch.graph_N[chosen],
         ),
         class_N,
     )

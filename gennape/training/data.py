@@ -83,6 +83,8 @@ class LabelData(L.LightningDataModule):
         self.fused, self.floor = fused, floor
         self.batch_size, self.fractions, self.limit, self.seed = batch_size, fractions, limit, seed
         self.labels: LabelTable | None = None
+        self.whole = False
+        """Whether batches have the numbers of whole graphs, as some models want."""
 
     def setup(self, stage: str) -> None:
         """Reads the labels and builds the graphs, once.
@@ -181,7 +183,8 @@ class LabelData(L.LightningDataModule):
         return self.trainer.world_size if self.trainer else 1
 
     def _collate(self, rows: list[int]) -> LabelledBatch:
-        return LabelledBatch(self.graphs.batch(rows), self.values[rows], torch.tensor(rows))
+        graphs = self.graphs.batch(rows, self.whole)
+        return LabelledBatch(graphs, self.values[rows], torch.tensor(rows))
 
 
 def split(

@@ -9,6 +9,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from gennape.batch import GraphBatch
 from gennape.checkpoint import Checkpoint, CheckpointError, load
 from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
@@ -17,7 +18,8 @@ from gennape.targets import Flops, TargetScale
 from gennape.training.data import LabelData, LabelledBatch
 from gennape.training.gather import gathered, in_order
 from gennape.training.schedule import Schedule, check, scheduled
-from gennape.tuning import embedded
+from gennape.tuning import represented
+from onnx_bench.errors import GennapeError
 
 SHOWN = 2048
 """Training networks that heads look at before training and before each validation."""
@@ -40,8 +42,11 @@ class PredictorModule(L.LightningModule):
         pretrained: folder of a checkpoint whose encoder training starts from, as `gennape-train
             pretrain` leaves it; its encoder must be the same.
         freeze: whether the encoder stays as it is; every network is then embedded once.
-        flops: what labels are freed of before they are learnt (`gennape.targets`): `ignored`,
-            nothing; `divided`, the paper's transform; `subtracted`, a prior from size.
+        whole: arguments of `gennape.models.whole.WholeGraph`, such as `{hidden: 0.3, prior: 0.7}`:
+            heads then read numbers of the whole graph beside the embedding, and learn what a prior
+            from size and depth leaves. Wants fused graphs.
+        flops: `divided` takes size out of the labels before they are learnt, as the paper does
+            (`gennape.targets`); `ignored` does not.
         schedule: `constant`, or `cosine`: a short rise to the optimizer's rate and a long fall.
         optimizer: any torch optimizer; Adam with the paper's learning rate of 1e-4 by default.
     """
@@ -57,32 +62,34 @@ class PredictorModule(L.LightningModule):
         loss: str = "mse",
         pretrained: str | None = None,
         freeze: bool = False,
+        whole: dict[str, Any] | None = None,
         flops: Flops = "ignored",
         schedule: Schedule = "constant",
         optimizer: OptimizerCallable = _adam,
     ) -> None:
         super().__init__()
-        config = ModelConfig(encoder, encoder_args or {}, head, head_args or {})
+        config = ModelConfig(encoder, encoder_args or {}, head, head_args or {}, whole)
         self.model = PerformanceModel(config)
         self.pretrained, self.flops = pretrained, TargetScale(flops=flops).flops
         if pretrained is not None:
             self.model.encoder.load_state_dict(_encoder_weights(pretrained, config))
         self.frozen = freeze
         self.model.encoder.requires_grad_(not freeze)
-        self._embedding_GF: Tensor | None = None  # of every network, where the encoder is frozen
+        # What heads read of every network, where the encoder is frozen.
+        self._known_GR: Tensor | None = None
         self.figures: dict[str, float] = {}
         self.loss_name, self.loss = loss, loss_by_name(loss)
         check(schedule)
         self.schedule, self.optimizer = schedule, optimizer
-        # the numbers of the training labels' scale; a buffer, so that a resumed run keeps them
-        self.register_buffer("target", torch.tensor([0.0, 1.0, 0.0, 1.0], dtype=torch.float64))
+        # mean and deviation of the training labels; a buffer, so that a resumed run keeps them
+        self.register_buffer("target", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     @property
     def scale(self) -> TargetScale:
         """The scale of the training labels."""
-        mean, std, size_mean, size_std = self.target.tolist()
-        return TargetScale(mean, std, self.flops, size_mean, size_std)
+        mean, std = self.target.tolist()
+        return TargetScale(mean, std, self.flops)
 
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The model as it is now, ready to be saved for inference."""
@@ -92,20 +99,33 @@ class PredictorModule(L.LightningModule):
             self.model, self.scale, data.families, data.source, figures, form=data.form
         )
 
+    def setup(self, stage: str) -> None:
+        """Asks for the numbers of whole graphs where the model reads them.
+
+        Raises:
+            GennapeError: graphs are not in the form that the numbers are of.
+        """
+        del stage
+        data = self._data()
+        data.whole = self.model.reads_whole
+        if data.whole and not data.fused:
+            raise GennapeError("numbers of whole graphs are of fused ones; add --data.fused true")
+
     def on_fit_start(self) -> None:
         """Takes the scale of the labels; what starts anew looks at the training networks once."""
         data = self._data()
         rows = data.split.train
         values, macs = data.values.numpy()[rows], data.graphs.macs_G.numpy()[rows]
         scale = TargetScale.of(values, macs, self.flops)
-        numbers = [scale.mean, scale.std, scale.size_mean, scale.size_std]
-        self.target.copy_(torch.tensor(numbers, dtype=torch.float64))
+        self.target.copy_(torch.tensor([scale.mean, scale.std], dtype=torch.float64))
         types, _, kernels, _ = data.graphs.features
         new = self.trainer.ckpt_path is None
         if new and self.pretrained is None:
             self.model.encoder.silence_unseen(types, kernels)
+        if new and self.model.whole is not None:
+            self.model.whole.prepare(data.graphs.whole_GD[rows])
         if self.frozen:
-            self._embedding_GF = embedded(self.model, data.graphs).to(self.device)
+            self._known_GR = represented(self.model, data.graphs).to(self.device)
         if new:
             self.figures = self.model.head.prepare(self._shown(), data.seed)
 
@@ -113,30 +133,30 @@ class PredictorModule(L.LightningModule):
         """Shows the head some training networks as the encoder now sees them."""
         data = self._data()
         rows = data.split.train[:SHOWN]
-        target = self._targets(data.values[rows], data.graphs.macs_G[rows])
-        embedding = self._shown()
-        self.figures = self.model.head.figures(embedding)
-        self.model.head.refresh(embedding, target.to(self.device))
+        found = self._shown()
+        batch = data.graphs.batch(rows, data.whole).to(self.device)
+        target = self._residuals(data.values[rows].to(self.device), batch)
+        self.figures = self.model.head.figures(found)
+        self.model.head.refresh(found, target)
 
     def _shown(self) -> Tensor:
-        """Embeddings of the training networks that heads look at: a random draw, as the split."""
+        """What heads read of the training networks that they look at, a random draw."""
         rows = self._data().split.train[:SHOWN]
-        if self._embedding_GF is not None:
-            return self._embedding_GF[rows]
-        return embedded(self.model, self._data().graphs, rows).to(self.device)
+        if self._known_GR is not None:
+            return self._known_GR[rows]
+        return represented(self.model, self._data().graphs, rows).to(self.device)
 
-    def _embedded(self, batch: LabelledBatch) -> Tensor:
-        if self._embedding_GF is not None:
-            return self._embedding_GF[batch.rows]
-        embedding: Tensor = self.model.encoder(batch.graphs)
-        return embedding
+    def _represented(self, batch: LabelledBatch) -> Tensor:
+        if self._known_GR is not None:
+            return self._known_GR[batch.rows]
+        return self.model.represent(batch.graphs)
 
     def training_step(self, batch: LabelledBatch) -> Tensor:
-        embedding = gathered(self._embedded(batch))
+        found = gathered(self._represented(batch))
         if not self.frozen:
-            self.model.head.follow(embedding.detach())
-        target = gathered(self._targets(batch.labels, batch.graphs.macs_B))
-        loss = self.model.head.loss(embedding, target, self.loss)
+            self.model.head.follow(found.detach())
+        target = gathered(self._residuals(batch.labels, batch.graphs))
+        loss = self.model.head.loss(self.model.hidden(found), target, self.loss)
         self.log(
             "train_loss",
             loss,
@@ -159,12 +179,14 @@ class PredictorModule(L.LightningModule):
 
     def forward(self, batch: LabelledBatch) -> Tensor:
         """Predictions in the units of the labels, shape (B,)."""
-        scores = self.model.head(self._embedded(batch))
+        scores = self.model.head(self._represented(batch)) + self.model.prior(batch.graphs)
         predictions: Tensor = self.scale.restore(scores, batch.graphs.macs_B)
         return predictions.float()
 
-    def _targets(self, labels: Tensor, macs: Tensor) -> Tensor:
-        return self.scale.standardise(labels.double(), macs).float()
+    def _residuals(self, labels: Tensor, graphs: GraphBatch) -> Tensor:
+        """What heads learn, shape (B,): standardised labels less the prior."""
+        whole = self.scale.standardise(labels.double(), graphs.macs_B)
+        return whole.float() - self.model.prior(graphs)
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics("val")

@@ -18,7 +18,7 @@ from gennape.training.ensemble import train_ensemble
 from gennape.training.recipe import RESULT, MemberRecipe, Recipe
 from gennape.training.runs import Run
 from gennape.training.workers import train_all
-from gennape.tuning import BATCH, predictions_by_size, rows_in_batches
+from gennape.tuning import BATCH, priors, rows_in_batches
 
 from .study import Study
 
@@ -87,9 +87,10 @@ def predictions(
 ) -> dict[str, Values]:
     """What models say of some networks, and each member of those that are ensembles."""
     parts: dict[str, list[Values]] = {}
+    whole = any(predictor.checkpoint.model.reads_whole for predictor in models.values())
     with torch.no_grad():
         for some in rows_in_batches(len(rows), BATCH):
-            batch = graphs.batch(rows[some])
+            batch = graphs.batch(rows[some], whole)
             for name, predictor in models.items():
                 for column, values in _columns(name, predictor, batch).items():
                     parts.setdefault(column, []).append(values)
@@ -106,11 +107,11 @@ def _columns(name: str, predictor: Predictor, batch: Any) -> dict[str, Values]:
     return {name: each_BK @ model.weights_K.numpy(), **columns}
 
 
-def by_size(predictor: Predictor, graphs: EncodedGraphs, rows: Indices) -> Values:
-    """What an ensemble would say of networks of which it knew the size alone."""
+def by_prior(predictor: Predictor, graphs: EncodedGraphs, rows: Indices) -> Values:
+    """What an ensemble would say if none of its members had learnt anything."""
     model, scale = predictor.checkpoint.model, predictor.checkpoint.scale
     weights = model.weights_K.numpy() if isinstance(model, Ensemble) else np.ones(1)
-    found: Values = predictions_by_size(model, scale, graphs, rows) @ weights
+    found: Values = priors(model, scale, graphs, rows) @ weights
     return found
 
 

@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from gennape.batch import EncodedGraphs
 from gennape.inference import Predictor
 from gennape.training.recipe import RESULT
 from onnx_bench.errors import LabelError
@@ -21,7 +20,7 @@ from onnx_bench.errors import LabelError
 from . import trust
 from .display import console
 from .rows import Row, Rows
-from .sources import by_size, measured, predictions, predictors, train
+from .sources import by_prior, measured, predictions, predictors, train
 from .study import Study
 from .targets import Target, load, prepare, subsets, table
 from .units import Unit, finished
@@ -110,7 +109,7 @@ def _figures(
     true = target.labels.values[rows]
     said = predictions(models, target.graphs, rows)
     if shares:
-        said |= trust.shares(said[RESULT], by_size(models[RESULT], target.graphs, rows))
+        said |= trust.shares(said[RESULT], by_prior(models[RESULT], target.graphs, rows))
     for name, values in said.items():
         yield {"model": name, **measured(values, true)}
     sizes = {"macs": target.graphs.macs_G.numpy(), "parameters": target.parameters}
@@ -122,7 +121,7 @@ def tune(
     models: dict[str, Predictor], target: Target, seen: np.ndarray, study: Study, seed: int
 ) -> dict[str, Predictor]:
     """Copies of the models that have learnt from some labels; an ensemble learns once for all."""
-    graphs = EncodedGraphs(target.graphs.graphs.take(seen))
+    graphs = target.graphs.take(seen)
     labels = target.labels.values[seen]
     settings = replace(study.profile.tune, seed=seed)
     learn = partial(Predictor.fit, networks=graphs, labels=labels, settings=settings)

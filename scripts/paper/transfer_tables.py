@@ -19,7 +19,7 @@ SIZES = ("macs", "parameters")
 NOTES = (
     "in brackets: the paper's; *: its networks are others of the same space",
     "the source model is chosen inside the source; nothing is learnt from unlabelled targets",
-    f"{TRUSTED}: how much counts beyond size is chosen on the labels of the other targets",
+    f"{TRUSTED}: how much counts beyond the prior is chosen on the labels of the other targets",
 )
 
 

@@ -1,9 +1,8 @@
-"""How much of what graphs say beyond size counts on families that were not trained on.
+"""How much of what was learnt beyond the prior counts on families that were not trained on.
 
-A model that has learnt what graphs add to size says much of a network that is unlike all that it
-has seen, and little of it is right. How much should count cannot be told inside the source. It is
-chosen on the labels of other families than the target, by the mean Spearman over them, and never on
-the target's own.
+A model says much of a network that is unlike all that it has seen, and not all of it is right. How
+much should count cannot be told inside the source. It is chosen on the labels of other families
+than the target, by the mean Spearman over them, and never on the target's own.
 """
 
 import numpy as np
@@ -17,9 +16,9 @@ TRUSTED = "ensemble, trust"
 Values = npt.NDArray[np.float64]
 
 
-def shares(whole_N: Values, by_size_N: Values) -> dict[str, Values]:
-    """What each share makes of predictions, from those by size alone; by the names of rows."""
-    return {f"{TRUSTED} {share:g}": by_size_N + share * (whole_N - by_size_N) for share in TRUSTS}
+def shares(whole_N: Values, prior_N: Values) -> dict[str, Values]:
+    """What each share makes of predictions, from those of the prior alone; by the names of rows."""
+    return {f"{TRUSTED} {share:g}": prior_N + share * (whole_N - prior_N) for share in TRUSTS}
 
 
 def with_chosen(rows: pd.DataFrame) -> pd.DataFrame:

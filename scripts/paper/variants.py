@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from jsonargparse.typing import Path_fr
 
-from gennape.targets import Flops
 from gennape.training.data import LabelData
 from gennape.training.recipe import MemberRecipe
 from gennape.training.runs import PLACES, Run
@@ -69,10 +68,13 @@ VARIANTS = (
         Variant("positives", kind, pretraining={"model.positives": kind})
         for kind in ("self", "family")
     ),
+    Variant("whole graph", "embedding alone", settings={"model.whole": None}),
     *(
-        Variant("size in labels", flops, settings={"model.flops": flops})
-        for flops in get_args(Flops)
+        Variant("whole graph", f"{hidden:g} hidden", settings={"model.whole": {"hidden": hidden}})
+        for hidden in (0.0, 0.4)
     ),
+    Variant("whole graph", "no prior", settings={"model.whole": {"prior": 0.0}}),
+    Variant("labels", "over FLOPs", settings={"model.flops": "divided"}),
 )
 
 

@@ -190,7 +190,7 @@ def test_members_are_those_of_the_paper_on_the_same_labels(
 ) -> None:
     found = settings(CONFIGS / "gennape" / f"{name}.yaml")
     assert (found["model"]["encoder"], found["model"]["head"]) == (encoder, head)
-    assert found["model"]["flops"] == ("ignored" if name == "flops" else "subtracted")
+    assert found["model"]["whole"] == (None if name == "flops" else {})
     data = found["data"]
     assert (data["benchmark"], data["subset"], data["floor"]) == ("nasbench101", "full", 80)
     assert data["fused"]
@@ -204,6 +204,16 @@ def test_members_are_those_of_the_paper_on_the_same_labels(
         assert theirs["data"]["fused"]
     else:
         assert pretrained is None
+
+
+@pytest.mark.parametrize("kind", ["as_published", "end_to_end"])
+@pytest.mark.parametrize("name", ["cl", "cl_t", "cl_fcm", "cl_fcm_t"])
+def test_models_beside_the_shipped_ones_differ_as_they_say(kind: str, name: str) -> None:
+    ours = settings(CONFIGS / "gennape" / f"{name}.yaml")["model"]
+    theirs = settings(CONFIGS / "gennape" / kind / f"{name}.yaml")["model"]
+    other = {key for key in ours if ours[key] != theirs[key]}
+    assert other == ({"whole"} if kind == "as_published" else {"whole", "freeze"})
+    assert theirs["whole"] is None
 
 
 def test_the_sibling_papers_pretraining_differs_as_it_says() -> None:

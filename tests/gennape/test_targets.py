@@ -37,23 +37,28 @@ def test_predictions_go_back_the_way_the_labels_came(flops: Flops) -> None:
     np.testing.assert_allclose(scale.restore(there, MACS), LABELS)
 
 
-@pytest.mark.parametrize("flops", ["ignored", "divided"])
+@pytest.mark.parametrize("flops", get_args(Flops))
 def test_what_is_learnt_has_a_deviation_of_one(flops: Flops) -> None:
     assert TargetScale.of(LABELS, MACS, flops).standardise(LABELS, MACS).std() == pytest.approx(1)
 
 
-def test_a_model_that_says_nothing_predicts_from_size_alone() -> None:
-    scale = TargetScale.of(LABELS, MACS, "subtracted")
-    logs = [math.log10(macs + 1) for macs in MACS]
-    mean, of_labels = sum(logs) / 4, sum(LABELS) / 4
-    std = math.sqrt(sum((value - mean) ** 2 for value in logs) / 4)
-    spread = math.sqrt(sum((value - of_labels) ** 2 for value in LABELS) / 4)
-    expected = [of_labels + spread * (value - mean) / std for value in logs]
-    np.testing.assert_allclose(scale.restore(np.zeros(4), MACS), expected, atol=1e-9)
+@pytest.mark.parametrize("flops", get_args(Flops))
+def test_scores_of_other_labels_become_predictions_of_these(flops: Flops) -> None:
+    scores = np.array([0.3, -1.2, 0.1, 0.25])
+    scale = TargetScale.of(LABELS, MACS, flops).around(scores)
+    learnt = scale.standardise(LABELS, MACS)
+    assert (learnt.mean(), learnt.std()) == pytest.approx((scores.mean(), scores.std()))
+    np.testing.assert_allclose(scale.restore(learnt, MACS), LABELS)
+
+
+def test_scores_without_a_spread_leave_that_of_the_labels() -> None:
+    scale = TargetScale.of(LABELS).around(np.full(4, 2.5))
+    learnt = scale.standardise(LABELS, MACS)
+    assert (learnt.mean(), learnt.std()) == pytest.approx((2.5, 1))
 
 
 def test_a_scale_is_plain_data_that_gives_itself_back() -> None:
-    scale = TargetScale.of(LABELS, MACS, "subtracted")
+    scale = TargetScale.of(LABELS, MACS, "divided")
     assert TargetScale.from_dict(asdict(scale)) == scale
 
 

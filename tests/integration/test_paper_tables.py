@@ -448,7 +448,7 @@ def test_the_quick_profile_never_writes_over_the_full_one(monkeypatch: pytest.Mo
     assert full.csv("table3") == Path("results/paper_table3.csv")
     assert quick.csv("table3") == Path("results/paper_quick_table3.csv")
     assert full.work != quick.work
-    assert (list(full.seeds), full.profile.tune.epochs) == ([0, 1, 2, 3, 4], 100)
+    assert (list(full.seeds), full.profile.tune.epochs) == ([0, 1, 2, 3, 4], 60)
 
 
 def test_failures_end_the_command_with_one_line(
