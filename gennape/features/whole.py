@@ -1,4 +1,7 @@
-"""All numbers of a whole graph in one table: structure, paths and signal propagation."""
+"""All numbers of a whole graph in one table: structure, paths and signal propagation.
+
+They are of the part of the graph that carries the input to the output (`living`).
+"""
 
 import hashlib
 from functools import cache
@@ -8,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gennape.features import paths, propagation, structure
+from gennape.features.living import living
 from gennape.features.store import stored
 from gennape.features.waves import Waves
 from onnx_bench.collections import GraphCollection
@@ -41,7 +45,7 @@ def _computed(graphs: GraphCollection) -> Table:
     found = np.zeros((len(graphs), len(FEATURES)), np.float32)
     for start in range(0, len(graphs), PART):
         rows = np.arange(start, min(start + PART, len(graphs)))
-        part = graphs.take(rows)
+        part = living(graphs.take(rows))
         waves = Waves.of(part)
         found[rows] = np.column_stack(
             [

@@ -10,6 +10,7 @@ import torch
 
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, load, seeded_model
+from gennape.features.living import living
 from gennape.features.paths import paths
 from gennape.features.structure import structure
 from gennape.features.whole import COLUMN, FEATURES, whole_graph
@@ -57,10 +58,13 @@ def test_the_table_is_its_parts_side_by_side(encoded: EncodedGraphs) -> None:
     found, collection = whole_graph(encoded.graphs), encoded.graphs
     assert found.shape == (len(collection), len(FEATURES))
     assert len(COLUMN) == len(FEATURES)
-    first = structure(collection)
+    first = structure(living(collection))
     np.testing.assert_allclose(found[:, : first.shape[1]], first, rtol=1e-6)
     np.testing.assert_allclose(
-        found[:, COLUMN["shortest_operator"] :][:, :81], paths(collection), rtol=1e-6, atol=1e-12
+        found[:, COLUMN["shortest_operator"] :][:, :81],
+        paths(living(collection)),
+        rtol=1e-6,
+        atol=1e-12,
     )
 
 
@@ -87,14 +91,13 @@ def test_batches_have_the_numbers_only_where_they_are_asked_for(encoded: Encoded
 
 
 def test_the_prior_is_the_formula(encoded: EncodedGraphs, fused: list[ComputationGraph]) -> None:
+    alive = living(GraphCollection.from_graphs(fused))
     model = WholeGraph(prior=0.7)
     model.prepare(encoded.whole_GD)
-    depth = paths(GraphCollection.from_graphs(fused))[
-        :, COLUMN["mean_activation"] - COLUMN["shortest_operator"]
-    ]
+    depth = paths(alive)[:, COLUMN["mean_activation"] - COLUMN["shortest_operator"]]
     columns = [
-        [math.log10(1 + cost(graph).macs) for graph in fused],
-        [math.log10(1 + cost(graph).parameters) for graph in fused],
+        [math.log10(1 + cost(graph).macs) for graph in alive],
+        [math.log10(1 + cost(graph).parameters) for graph in alive],
         [math.log10(1 + value) for value in depth],
     ]
     expected = np.zeros(len(fused))
