@@ -95,7 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=50)
     parser.add_argument("--networks", type=int, default=2000, help="to assess, at most")
     parser.add_argument("--coverage", type=float, default=0.9)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--freeze", choices=("none", "encoder"), default="none")
     parser.add_argument("--floor", type=float, default=80, help="of labels inside NAS-Bench-101")

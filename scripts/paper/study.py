@@ -81,9 +81,9 @@ PROFILES = {
             most=4096,
             whole=("nasbench201",),
             ablation=Ablation(
-                3,
+                2,
                 {
-                    "data.limit": 6000,
+                    "data.limit": 4000,
                     "pretrain.trainer.max_epochs": 2,
                     "member.trainer.max_epochs": 8,
                 },
