@@ -13,9 +13,9 @@ from gennape.checkpoint import Checkpoint, Form, load
 from gennape.conformal import COVERAGE
 from gennape.finetuning import checked_labels, distinct, fine_tuned
 from gennape.tuning import BATCH, Progress, TuneSettings, embedded
-from onnx_bench.benchmarks.labels import network
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
+from onnx_bench.doors import open_network
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
 
@@ -148,7 +148,7 @@ def encode(networks: Networks, form: Form = "atomic") -> EncodedGraphs:
 def _read(source: Network) -> ComputationGraph:
     if isinstance(source, ComputationGraph):
         return source
-    graph = network(source)
+    graph = open_network(source).graph
     if graph.coverage < 1:
         warnings.warn(
             f"{source}: only {graph.coverage:.0%} of its operators are in the vocabulary; the "

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import stats
 from torch import Tensor
 
 from gennape.batch import EncodedGraphs, GraphBatch
@@ -94,6 +93,8 @@ def tune(
     """
     if isinstance(model, PerformanceModel):
         return _tuned(model, scale, graphs, labels, settings, progress)
+    from scipy import stats  # half as long to import as torch, and nothing that scoring needs
+
     learnt, _ = settings.split(len(labels))
     members: list[Member] = []
     models: list[PerformanceModel] = []

@@ -1,10 +1,13 @@
-"""Graph encoders: from a batch of computation graphs to one vector a graph."""
+"""Graph encoders: from a batch of computation graphs to one vector a graph.
+
+torch-geometric is imported by the encoders that are made of its layers: that takes longer than to
+score a network with the others.
+"""
 
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import GraphConv, ResGatedGraphConv, global_mean_pool
 
 from gennape.batch import GraphBatch
 from gennape.features.nodes import MAX_KERNEL, OPERATOR_TYPES
@@ -80,6 +83,8 @@ class KGNN(Encoder):
     """
 
     def __init__(self, hidden: int = 32, layers: int = 6) -> None:
+        from torch_geometric.nn import GraphConv
+
         super().__init__()
         if layers < 1:
             raise ValueError(f"k-gnn needs one or more layers, got {layers}")
@@ -110,6 +115,8 @@ class GatedGCN(Encoder):
     """
 
     def __init__(self, hidden: int = 64, layers: int = 4, dropout: float = 0.1) -> None:
+        from torch_geometric.nn import ResGatedGraphConv
+
         super().__init__()
         self.embed = NodeEmbedding(hidden)
         self.project = nn.Linear(self.embed.out_features, hidden)
@@ -144,5 +151,6 @@ class SizeEncoder(Encoder):
 
 def mean_of_nodes(x_NF: Tensor, batch: GraphBatch) -> Tensor:
     """Mean over the nodes of each graph, shape (B, F)."""
-    pooled: Tensor = global_mean_pool(x_NF, batch.graph_N, batch.num_graphs)
-    return pooled
+    sum_BF = x_NF.new_zeros(batch.num_graphs, x_NF.shape[1]).index_add_(0, batch.graph_N, x_NF)
+    count_B = torch.bincount(batch.graph_N, minlength=batch.num_graphs).clamp(min=1)
+    return sum_BF / count_B[:, None]

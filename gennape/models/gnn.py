@@ -8,7 +8,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import to_dense_batch
 
 from gennape.batch import GraphBatch
 from gennape.models.encoder import ENCODERS, Encoder, NodeEmbedding, mean_of_nodes
@@ -165,14 +164,27 @@ class GNNTransformer(GNN):
         x_NF = self.nodes(batch)
         x_NF = x_NF + _waves(batch.depth_N, x_NF.shape[1])
         kept = _spread(batch, self.most_nodes)
-        x_BLF, real_BL = to_dense_batch(
-            x_NF[kept], batch.graph_N[kept], batch_size=batch.num_graphs
-        )
+        x_BLF, real_BL = _side_by_side(x_NF[kept], batch.graph_N[kept], batch.num_graphs)
         for layer in self.attention:
             x_BLF = layer(x_BLF, real_BL, self.mask(batch))
         weight_BL1 = real_BL[..., None].to(x_BLF.dtype)
         pooled: Tensor = (self.final(x_BLF) * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
         return pooled
+
+
+def _side_by_side(x_NF: Tensor, graph_N: Tensor, graphs: int) -> tuple[Tensor, Tensor]:
+    """The nodes of each graph, (B, L, F) with L those of the largest, and which are there, (B, L).
+
+    Args:
+        graph_N: the graph of each node, in ascending order.
+    """
+    size_B = torch.bincount(graph_N, minlength=graphs)
+    place = torch.arange(len(graph_N), device=graph_N.device)
+    place_N = place - (size_B.cumsum(0) - size_B)[graph_N]
+    longest = int(size_B.max())
+    x_BLF = x_NF.new_zeros(graphs, longest, x_NF.shape[1])
+    x_BLF[graph_N, place_N] = x_NF
+    return x_BLF, torch.arange(longest, device=graph_N.device) < size_B[:, None]
 
 
 def _waves(share_N: Tensor, width: int) -> Tensor:

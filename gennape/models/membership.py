@@ -11,9 +11,7 @@ networks of the training families; those of any other family get their shares fr
 
 import numpy as np
 import numpy.typing as npt
-import skfuzzy
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from onnx_bench.errors import GennapeError
@@ -108,6 +106,9 @@ class Membership(nn.Module):
         Raises:
             CollapsedClustersError: it is near 1 / C, or two centres are one.
         """
+        import skfuzzy  # both take their time to import, and only training asks for them
+        from sklearn.cluster import KMeans
+
         clusters = len(self.centre_CP)
         if len(embedding_NF) < clusters:
             raise GennapeError(f"{len(embedding_NF)} networks cannot make {clusters} clusters")

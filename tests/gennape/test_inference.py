@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gennape.batch import EncodedGraphs
-from gennape.checkpoint import Checkpoint
+from gennape.checkpoint import Checkpoint, seeded_model
 from gennape.inference import Predictor, encode
 from gennape.metrics import spearman
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
@@ -383,6 +383,17 @@ def test_predicting_never_imports_lightning_or_plots(
     found = imported_by(code)
     assert "torch_geometric" in found
     assert not found & {"lightning", "pytorch_lightning", "matplotlib", "tensorboard"}
+
+
+def test_predicting_imports_little_but_torch(tmp_path: Path, networks: tuple[str, ...]) -> None:
+    model = seeded_model(ModelConfig("gnn", {"hidden": 8, "layers": 1}, "fuzzy-mlp"), 0)
+    Checkpoint(model, form="fused").save(tmp_path / "gnn")
+    code = (
+        "from gennape.inference import Predictor\n"
+        f"Predictor.from_pretrained({str(tmp_path / 'gnn')!r}).assess({networks[0]!r})"
+    )
+    slow = {"torch_geometric", "sklearn", "skfuzzy", "pandas", "networkx", "onnx", "lightning"}
+    assert not imported_by(code) & slow
 
 
 def test_the_predictor_is_part_of_the_package() -> None:
