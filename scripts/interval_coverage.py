@@ -97,7 +97,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--coverage", type=float, default=0.9)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--freeze", choices=("none", "encoder"), default="none")
+    parser.add_argument("--freeze", choices=("none", "encoder"), default="encoder")
     parser.add_argument("--floor", type=float, default=80, help="of labels inside NAS-Bench-101")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/interval_coverage.csv"))
