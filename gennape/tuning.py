@@ -14,6 +14,7 @@ from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
+from gennape.models.solved import SolvedHead
 from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 
@@ -154,6 +155,9 @@ def fine_tune(
     progress: Progress | None = None,
 ) -> None:
     """Trains `model` in place on standardised targets of some rows, and keeps the best epoch."""
+    if isinstance(model.head, SolvedHead):
+        model.head.solve(represented(model, graphs, learnt), target_N[learnt], settings.seed)
+        return
     frozen = settings.freeze == "encoder"
     embed = _looked_up(represented(model, graphs)) if frozen else _encoded(model, graphs)
     trained = list((model.head if frozen else model).parameters())

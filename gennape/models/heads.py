@@ -1,4 +1,7 @@
-"""Heads: from a graph's embedding to its score."""
+"""Heads: from a graph's embedding to its score.
+
+What heads call an embedding may have numbers of the whole graph behind it (`models.whole`).
+"""
 
 from abc import ABC, abstractmethod
 

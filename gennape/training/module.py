@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -14,11 +15,12 @@ from gennape.checkpoint import Checkpoint, CheckpointError, load
 from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
 from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.models.solved import SolvedHead
 from gennape.targets import Flops, TargetScale
 from gennape.training.data import LabelData, LabelledBatch
 from gennape.training.gather import gathered, in_order
 from gennape.training.schedule import Schedule, check, scheduled
-from gennape.tuning import represented
+from gennape.tuning import Rows, priors, represented
 from onnx_bench.errors import GennapeError
 
 SHOWN = 2048
@@ -35,7 +37,8 @@ class PredictorModule(L.LightningModule):
     Args:
         encoder: `k-gnn` (the paper's baseline), `gnn`, `gnn-transformer`, `gated-gcn` or `size`.
         encoder_args: arguments of the encoder, such as `{hidden: 64, layers: 4}`.
-        head: `mlp`, `fuzzy-mlp`, `pairwise`, `fuzzy-pairwise` or `linear`.
+        head: `mlp`, `fuzzy-mlp`, `pairwise`, `fuzzy-pairwise` or `linear`; `trees`, `ridge` and
+            `gaussian-process` are solved at once, on an encoder that stays as it is (`freeze`).
         head_args: arguments of the head.
         loss: `mse`, `pairwise-hinge` or `pairwise-logistic`; pairwise heads have a loss of their
             own.
@@ -74,6 +77,10 @@ class PredictorModule(L.LightningModule):
         if pretrained is not None:
             self.model.encoder.load_state_dict(_encoder_weights(pretrained, config))
         self.frozen = freeze
+        if isinstance(self.model.head, SolvedHead) and not freeze:
+            raise GennapeError(
+                f"{head} heads are solved on frozen encoders; add --model.freeze true"
+            )
         self.model.encoder.requires_grad_(not freeze)
         # What heads read of every network, where the encoder is frozen.
         self._known_GR: Tensor | None = None
@@ -128,16 +135,20 @@ class PredictorModule(L.LightningModule):
             self._known_GR = represented(self.model, data.graphs).to(self.device)
         if new:
             self.figures = self.model.head.prepare(self._shown(), data.seed)
+        if new and isinstance(self.model.head, SolvedHead) and self._known_GR is not None:
+            self.model.head.solve(self._known_GR[rows], self._targets(rows), data.seed)
+
+    def on_train_batch_start(self, batch: LabelledBatch, batch_idx: int) -> None:
+        """What a step draws depends on its number alone, so that a run may stop and go on."""
+        del batch
+        seeds = np.random.SeedSequence([self._data().seed, self.current_epoch, batch_idx])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
 
     def on_validation_start(self) -> None:
         """Shows the head some training networks as the encoder now sees them."""
-        data = self._data()
-        rows = data.split.train[:SHOWN]
         found = self._shown()
-        batch = data.graphs.batch(rows, data.whole).to(self.device)
-        target = self._residuals(data.values[rows].to(self.device), batch)
         self.figures = self.model.head.figures(found)
-        self.model.head.refresh(found, target)
+        self.model.head.refresh(found, self._targets(self._data().split.train[:SHOWN]))
 
     def _shown(self) -> Tensor:
         """What heads read of the training networks that they look at, a random draw."""
@@ -146,12 +157,21 @@ class PredictorModule(L.LightningModule):
             return self._known_GR[rows]
         return represented(self.model, self._data().graphs, rows).to(self.device)
 
+    def _targets(self, rows: Rows) -> Tensor:
+        """What heads learn of some networks, (N,): standardised labels less the prior."""
+        data = self._data()
+        whole_N = self.scale.standardise(data.values[rows].double(), data.graphs.macs_G[rows])
+        prior_N = torch.from_numpy(priors(self.model, TargetScale(), data.graphs, rows)[:, 0])
+        return (whole_N - prior_N).float().to(self.device)
+
     def _represented(self, batch: LabelledBatch) -> Tensor:
         if self._known_GR is not None:
             return self._known_GR[batch.rows]
         return self.model.represent(batch.graphs)
 
-    def training_step(self, batch: LabelledBatch) -> Tensor:
+    def training_step(self, batch: LabelledBatch) -> Tensor | None:
+        if isinstance(self.model.head, SolvedHead):
+            return None
         found = gathered(self._represented(batch))
         if not self.frozen:
             self.model.head.follow(found.detach())
@@ -184,9 +204,9 @@ class PredictorModule(L.LightningModule):
         return predictions.float()
 
     def _residuals(self, labels: Tensor, graphs: GraphBatch) -> Tensor:
-        """What heads learn, shape (B,): standardised labels less the prior."""
-        whole = self.scale.standardise(labels.double(), graphs.macs_B)
-        return whole.float() - self.model.prior(graphs)
+        """The same of a batch, (B,)."""
+        whole_B = self.scale.standardise(labels.double(), graphs.macs_B)
+        return whole_B.float() - self.model.prior(graphs)
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics("val")
@@ -211,6 +231,8 @@ class PredictorModule(L.LightningModule):
             self.log(f"{part}_{name}", value, prog_bar=shown, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
+        if isinstance(self.model.head, SolvedHead):
+            return None
         trained = self.optimizer(p for p in self.parameters() if p.requires_grad)
         return scheduled(trained, self.schedule, self.trainer)
 

@@ -156,10 +156,9 @@ def test_a_shipped_configuration_is_read_and_its_model_can_be_made(path: Path) -
     found = settings(path, pretrain=is_pretraining(path))
     model = found["model"]
     head = model.get("head", "none")
-    config = ModelConfig(
-        model["encoder"], model["encoder_args"] or {}, head, model.get("head_args") or {}
-    )
-    assert sum(p.numel() for p in PerformanceModel(config).parameters()) > 0
+    arguments = model["encoder_args"] or {}, head, model.get("head_args") or {}, model.get("whole")
+    made = PerformanceModel(ModelConfig(model["encoder"], *arguments))
+    assert sum(buffer.numel() for buffer in made.state_dict().values()) > 0
     assert found["run_dir"].startswith("runs/")
 
 

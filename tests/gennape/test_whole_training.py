@@ -58,6 +58,29 @@ def test_a_run_leaves_the_predictor_that_it_measured(
     assert torch.allclose(whole.high_D.double(), torch.quantile(train.double(), 0.99, dim=0))
 
 
+@pytest.mark.parametrize("head", ["trees", "ridge", "gaussian-process"])
+def test_heads_that_are_solved_leave_the_predictor_that_was_measured(
+    head: str, rows: Path, tmp_path: Path
+) -> None:
+    data, solved = data_of(rows), partial(module, freeze=True, head=head)
+    found = fit(solved, data, tmp_path / "once", epochs=1)
+    again = fit(solved, data_of(rows), tmp_path / "once", epochs=2)
+    held_out = data.graphs.take(data.split.val)
+    figures = evaluate(found.predict(held_out), data.values.double().numpy()[data.split.val])
+    assert found.checkpoint.metrics["val_spearman"] == pytest.approx(figures["spearman"])
+    np.testing.assert_allclose(again.predict(held_out), found.predict(held_out))
+    learnt = evaluate(
+        found.predict(data.graphs.take(data.split.train)),
+        data.values.double().numpy()[data.split.train],
+    )
+    assert learnt["spearman"] > 0.8
+
+
+def test_heads_that_are_solved_want_a_frozen_encoder() -> None:
+    with pytest.raises(GennapeError, match=r"--model\.freeze true"):
+        module(head="trees")
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(rows: Path, tmp_path: Path) -> None:
     make = partial(module, freeze=True)
     fit(make, data_of(rows), tmp_path / "stopped", epochs=2)
