@@ -162,7 +162,7 @@ def load(name: str | Path) -> Checkpoint:
             _form(config.get("form", "atomic")),
             _flag("lower_is_better", config.get("lower_is_better", False)),
             Calibration.from_dict(config["calibration"]) if "calibration" in config else None,
-            _reference(config, tensors, model.encoder.out_features),
+            _reference(config, tensors, model.encoder.embedder.out_features),
             _share("trust", config.get("trust", 1.0)),
         )
     except FileNotFoundError:

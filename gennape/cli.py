@@ -24,6 +24,14 @@ Model = Annotated[
 Coverage = Annotated[float, typer.Option(help="Probability that an interval holds the label.")]
 
 
+class Learner(StrEnum):
+    """What learns from the labels of a new family."""
+
+    AUTO = "auto"
+    NUMBERS = "numbers"
+    NETWORK = "network"
+
+
 class Freeze(StrEnum):
     """What fine-tuning leaves as it is."""
 
@@ -88,6 +96,10 @@ def finetune(
             "--lower-is-better/--higher-is-better", help="As of latencies, or of accuracies."
         ),
     ] = False,
+    learner: Annotated[
+        Learner,
+        typer.Option(help="Learn beside the network, from numbers of whole graphs, or train it."),
+    ] = Learner.AUTO,
     freeze: Annotated[Freeze, typer.Option(help="Train everything, or the head.")] = Freeze.NONE,
     epochs: Annotated[int, typer.Option(min=1, help="At most; see --patience.")] = 100,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
@@ -113,9 +125,12 @@ def finetune(
     gennape finetune kgnn-nb101 phone.csv --label ms --lower-is-better -o runs/ms
 
     The table has a row a network: an ONNX file, its path relative to the table,
-    or a text FAMILY:SPECIFICATION, and a label. Some 50 labels do much; with
-    --freeze encoder learning takes moments. A network that is named several
-    times counts once, with the mean of its labels.
+    or a text FAMILY:SPECIFICATION, and a label. Some 50 labels do much. A network
+    that is named several times counts once, with the mean of its labels.
+
+    A checkpoint of fused graphs stays as it is, and a small learner beside it
+    takes moments: --learner numbers. --learner network trains the network
+    itself, as do checkpoints of atomic graphs, for --epochs and so on.
 
     A fifth of 20 or more networks is held out. OUT then holds the epoch that
     predicts these best, a report of them before and after (report.csv and
@@ -127,7 +142,7 @@ def finetune(
 
     from gennape.checkpoint import check_free, load
     from gennape.comparison import learn_and_compare, remarks
-    from gennape.finetuning import default_validation, distinct
+    from gennape.finetuning import default_validation, distinct, resolved
     from gennape.inference import encode
     from gennape.tuning import TuneSettings, steps
     from onnx_bench.benchmarks import read_table
@@ -145,7 +160,9 @@ def finetune(
         validation=default_validation(len(values)) if validation is None else validation,
         patience=patience,
         seed=seed,
+        learner=learner.value,
     )
+    settings = resolved(settings, old)
     with progress() as display:
         task = display.add_task("fine-tuning", total=steps(old.model, settings))
         new, comparison = learn_and_compare(

@@ -10,7 +10,7 @@ from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form
 from gennape.tuning import Labels, Progress, Rows, TuneSettings, tune
 from onnx_bench.collections.isomorphism import groups, keys
-from onnx_bench.errors import LabelError
+from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.families import FAMILIES, family_of
 
 VALIDATION, FROM = 0.2, 20
@@ -41,6 +41,7 @@ def fine_tuned(
             learnt from or those held out.
     """
     values = checked_labels(labels, len(graphs))
+    settings = resolved(settings, old)
     learnt, held_out = _checked_split(settings, values)
     merit = -values if lower_is_better else values
     model, scale = tune(old.model, old.scale, graphs, merit, settings, progress)
@@ -54,8 +55,26 @@ def fine_tuned(
         lower_is_better=lower_is_better,
     )
     # An encoder that has learnt makes other embeddings than those that are kept.
-    known = old.reference if settings.freeze == "encoder" else None
+    kept = settings.learner == "numbers" or settings.freeze == "encoder"
+    known = old.reference if kept else None
     return with_uncertainty(new, graphs, merit, learnt, held_out, kinds, settings.seed, known)
+
+
+def resolved(settings: TuneSettings, checkpoint: Checkpoint) -> TuneSettings:
+    """The settings with the learner that `auto` means for a checkpoint.
+
+    Raises:
+        GennapeError: numbers are asked for, and the checkpoint's graphs are not in their form.
+    """
+    fused = checkpoint.form == "fused"
+    if settings.learner == "auto":
+        return replace(settings, learner="numbers" if fused else "network")
+    if settings.learner == "numbers" and not fused:
+        raise GennapeError(
+            "numbers of the whole graph are of fused ones, and this checkpoint was trained on "
+            "atomic ones; take the learner network"
+        )
+    return settings
 
 
 def distinct(

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,15 @@ from torch import Tensor
 from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
-from gennape.models.performance import PerformanceModel
+from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.models.scored import ScoredEncoder
 from gennape.models.solved import SolvedHead
+from gennape.models.whole import WholeGraph
 from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
 
 Freeze = Literal["none", "encoder"]
+Learner = Literal["auto", "network", "numbers"]
 Progress = Callable[[int, float], None]
 Rows = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.float64]
@@ -39,6 +42,10 @@ class TuneSettings:
             these best.
         patience: with `validation`, how many epochs in a row may bring nothing better.
         seed: of the order, of dropout and of what is held out.
+        learner: `network` goes on training what is there; `numbers` leaves it as it is and learns
+            from numbers of the whole graph beside its score (`models.solved.few`), in a moment, of
+            networks in the fused form; of the settings above `validation` and `seed` are for it.
+            `auto` is numbers where they can be had.
 
     Raises:
         GennapeError: a value is none of those that there are.
@@ -52,8 +59,11 @@ class TuneSettings:
     validation: float = 0.0
     patience: int = 20
     seed: int = 0
+    learner: Learner = "auto"
 
     def __post_init__(self) -> None:
+        if self.learner not in get_args(Learner):
+            raise GennapeError(f"learner is {self.learner!r}, expected one of {get_args(Learner)}")
         if self.freeze not in get_args(Freeze):
             raise GennapeError(f"freeze is {self.freeze!r}, expected one of {get_args(Freeze)}")
         if not 0 <= self.validation < 1:
@@ -92,6 +102,8 @@ def tune(
             prior foretells an order (`models.whole`), learning starts from what the model says.
         progress: called with (epochs done of `steps`, mean loss) after each epoch.
     """
+    if settings.learner == "numbers":
+        return _beside(model, graphs, labels, settings, progress)
     if isinstance(model, PerformanceModel):
         return _tuned(model, scale, graphs, labels, settings, progress)
     from scipy import stats  # half as long to import as torch, and nothing that scoring needs
@@ -117,6 +129,8 @@ def tune(
 
 def steps(model: AnyModel, settings: TuneSettings) -> int:
     """How many epochs `tune` counts; early stopping may leave some out."""
+    if settings.learner == "numbers":
+        return 1
     return settings.epochs * (len(model.models) if isinstance(model, Ensemble) else 1)
 
 
@@ -143,6 +157,29 @@ def _tuned(
     target_N = torch.from_numpy(whole_N - priors(model, TargetScale(), graphs)[:, 0]).float()
     fine_tune(model, graphs, target_N, settings, learnt, held_out, progress)
     return model, new
+
+
+def _beside(
+    model: AnyModel,
+    graphs: EncodedGraphs,
+    labels: Labels,
+    settings: TuneSettings,
+    progress: Progress | None,
+) -> tuple[PerformanceModel, TargetScale]:
+    """A head for few labels on what the model says; one that the model has already is replaced."""
+    learnt, _ = settings.split(len(labels))
+    start = model.encoder.model if isinstance(model.encoder, ScoredEncoder) else model
+    whole = {"hidden": 0.0, "prior": 0.0}
+    scored = {"model": start.config.to_dict()}
+    new = PerformanceModel(ModelConfig("scored", scored, "few-labels", whole=whole)).eval()
+    cast(ScoredEncoder, new.encoder).model.load_state_dict(start.state_dict())
+    cast(WholeGraph, new.whole).prepare(graphs.whole_GD[learnt])
+    scale = TargetScale.of(labels[learnt])
+    target_N = torch.from_numpy(scale.standardise(labels, np.zeros(len(labels)))).float()
+    fine_tune(new, graphs, target_N, settings, learnt, learnt[:0])
+    if progress:
+        progress(1, 0.0)
+    return new, scale
 
 
 def fine_tune(
@@ -237,7 +274,7 @@ def embedded(
     model: AnyModel, graphs: EncodedGraphs, rows: Rows | None = None, batch_size: int = BATCH
 ) -> Tensor:
     """The encoder's embeddings of all graphs, or of some rows, shape (N, F), without gradients."""
-    return _run(model.encoder, graphs, rows, batch_size)
+    return _run(model.encoder.embedder, graphs, rows, batch_size)
 
 
 def represented(

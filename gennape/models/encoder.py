@@ -20,6 +20,11 @@ class Encoder(nn.Module, ABC):
 
     out_features: int
 
+    @property
+    def embedder(self) -> "Encoder":
+        """The encoder whose space networks are compared in: this one."""
+        return self
+
     def silence_unseen(self, type_R: Tensor, kernel_R2: Tensor) -> None:
         """Zeroes what would be looked up for operators and kernels that are not among these."""
         for module in self.modules():

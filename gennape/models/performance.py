@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gennape.batch import GraphBatch
-from gennape.models import gnn, solved  # noqa: F401, they register encoders and heads
+from gennape.models import gnn, scored, solved  # noqa: F401, they register encoders and heads
 from gennape.models.encoder import ENCODERS
 from gennape.models.heads import HEADS, Clustered, Head
 from gennape.models.whole import WholeGraph

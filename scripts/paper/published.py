@@ -14,6 +14,7 @@ NAMES = {
     "flops": "FLOPs predictor",
     "ensemble": "GENNAPE",
     "ensemble, trust": "GENNAPE, trust",
+    "ensemble, numbers": "GENNAPE, numbers",
     "macs": "log10 MACs",
     "parameters": "log10 parameters",
 }

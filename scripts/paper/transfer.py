@@ -26,6 +26,7 @@ from .targets import Target, load, prepare, subsets, table
 from .units import Unit, finished
 
 KEYS = ("target", "subset", "model", "shots", "seed")
+BESIDE = "ensemble, numbers"
 CHOSEN = "validation Spearman inside the source"
 
 
@@ -120,9 +121,20 @@ def _figures(
 def tune(
     models: dict[str, Predictor], target: Target, seen: np.ndarray, study: Study, seed: int
 ) -> dict[str, Predictor]:
-    """Copies of the models that have learnt from some labels; an ensemble learns once for all."""
+    """Copies of the models that have learnt from some labels; an ensemble learns once for all.
+
+    `BESIDE` is the ensemble as it is, and a learner from numbers of whole graphs beside it.
+    """
     graphs = target.graphs.take(seen)
+    graphs_are_fused = models[RESULT].checkpoint.form == "fused"
     labels = target.labels.values[seen]
     settings = replace(study.profile.tune, seed=seed)
-    learn = partial(Predictor.fit, networks=graphs, labels=labels, settings=settings)
-    return {name: learn(Predictor(model.checkpoint)) for name, model in models.items()}
+    learn = partial(Predictor.fit, networks=graphs, labels=labels)
+    tuned = {
+        name: learn(Predictor(model.checkpoint), settings=settings)
+        for name, model in models.items()
+    }
+    if graphs_are_fused:
+        beside = replace(settings, learner="numbers")
+        tuned[BESIDE] = learn(Predictor(models[RESULT].checkpoint), settings=beside)
+    return tuned

@@ -12,6 +12,7 @@ from .figures import dots, draw
 from .published import FAMILIES, NAMES, OTHER_NETWORKS
 from .rows import Row, means, records, write_csv
 from .study import Study
+from .transfer import BESIDE
 from .trust import TRUSTED
 
 KEYS = ["target", "subset", "label", "model", "shots", "networks", "unlabelled", "chosen_by"]
@@ -20,6 +21,7 @@ NOTES = (
     "in brackets: the paper's; *: its networks are others of the same space",
     "the source model is chosen inside the source; nothing is learnt from unlabelled targets",
     f"{TRUSTED}: how much counts beyond the prior is chosen on the labels of the other targets",
+    f"{BESIDE}: the ensemble stays, and a small learner beside it takes the labels",
 )
 
 
@@ -56,7 +58,7 @@ def _by_key(table: Mapping[str, Mapping[Any, float]], shots: int = 50) -> dict[A
 
 
 PARTS = ("kgnn", "cl_t", "cl_fcm_t", "ensemble")
-WHOLE = ("kgnn", "ensemble", TRUSTED, *SIZES)
+WHOLE = ("kgnn", "ensemble", TRUSTED, BESIDE, *SIZES)
 KINDS = {
     kind.number: kind
     for kind in (

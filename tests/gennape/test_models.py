@@ -22,7 +22,7 @@ from onnx_bench.families import build_spec, family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.operators import Op
 
-NAMES = [name for name in ENCODERS if name != "size"]  # which sees no graph
+NAMES = [name for name in ENCODERS if name not in ("size", "scored")]  # which see no graph
 every_encoder = pytest.mark.parametrize("encoder", NAMES)
 
 
@@ -54,16 +54,17 @@ def scores(model: PerformanceModel, *graphs: ComputationGraph) -> torch.Tensor:
 
 
 def test_registered_names_are_listed_in_order() -> None:
-    assert list(ENCODERS) == ["gated-gcn", "gnn", "gnn-transformer", "k-gnn", "size"]
+    assert list(ENCODERS) == ["gated-gcn", "gnn", "gnn-transformer", "k-gnn", "scored", "size"]
     trained = ["fuzzy-mlp", "fuzzy-pairwise", "linear", "mlp", "none", "pairwise"]
-    assert list(HEADS) == sorted([*trained, "gaussian-process", "ridge", "trees"])
+    solved = ["few-labels", "gaussian-process", "ridge", "trees"]
+    assert list(HEADS) == sorted([*trained, *solved])
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         (ModelConfig(encoder="gin"), "no encoder is called 'gin'; there are gated-gcn, gnn"),
-        (ModelConfig(head="forest"), "no head is called 'forest'; there are fuzzy-mlp"),
+        (ModelConfig(head="forest"), "no head is called 'forest'; there are few-labels, fuzzy-mlp"),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_there_are(config: ModelConfig, message: str) -> None:
