@@ -9,7 +9,7 @@ from rich.console import Console
 
 from onnx_bench.terminal import progress, run, track
 
-DEFAULT_MODEL = "kgnn-nb101"
+DEFAULT_MODEL = "gennape-nb101"
 
 app = typer.Typer(
     help="Predict how well networks will do once trained. Networks are ONNX files or "
@@ -120,9 +120,9 @@ def finetune(
     """Fine-tune a checkpoint on labelled networks of your own family.
 
     \b
-    gennape finetune kgnn-nb101 mine.csv --label accuracy -o runs/mine
+    gennape finetune gennape-nb101 mine.csv --label accuracy -o runs/mine
     gennape predict *.onnx --model runs/mine
-    gennape finetune kgnn-nb101 phone.csv --label ms --lower-is-better -o runs/ms
+    gennape finetune gennape-nb101 phone.csv --label ms --lower-is-better -o runs/ms
 
     The table has a row a network: an ONNX file, its path relative to the table,
     or a text FAMILY:SPECIFICATION, and a label. Some 50 labels do much. A network

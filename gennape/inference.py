@@ -30,7 +30,7 @@ class Predictor:
     Networks are computation graphs, paths of ONNX files, or texts `FAMILY:SPECIFICATION`.
 
     Example:
-        >>> predictor = Predictor.from_pretrained("kgnn-nb101")  # doctest: +SKIP
+        >>> predictor = Predictor.from_pretrained("gennape-nb101")  # doctest: +SKIP
         >>> predictor.predict(["net.onnx", "nasbench201:|...|"])  # doctest: +SKIP
     """
 

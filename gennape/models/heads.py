@@ -119,9 +119,24 @@ class Experts(nn.Module):
     def forward(self, x_BF: Tensor) -> Tensor:
         """One value of each expert for each row, shape (B, C)."""
         x = x_BF.expand(len(self.weights[0]), *x_BF.shape)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x if i == 0 else torch.relu(x), weight)
-        return x[..., 0].T
+        return self._inner(torch.baddbmm(self.biases[0], x, self.weights[0])).T
+
+    def grid(self, first_BF: Tensor, second_KF: Tensor) -> Tensor:
+        """The same for each pair of rows, one behind the other, shape (B, K, C).
+
+        What the first layer makes of a row it makes once, not once for each pair.
+        """
+        behind = first_BF.shape[1]
+        first_CBH = first_BF @ self.weights[0][:, :behind] + self.biases[0]
+        second_CKH = second_KF @ self.weights[0][:, behind:]
+        pairs = (first_CBH[:, :, None] + second_CKH[:, None]).flatten(1, 2)
+        return self._inner(pairs).T.reshape(len(first_BF), len(second_KF), -1)
+
+    def _inner(self, x_CBH: Tensor) -> Tensor:
+        """What the layers after the first make of its values, shape (C, B)."""
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            x_CBH = torch.baddbmm(bias, torch.relu(x_CBH), weight)
+        return x_CBH[..., 0]
 
 
 @HEADS.register("fuzzy-mlp")
@@ -189,16 +204,16 @@ class PairwiseHead(Head):
     def _experts(self, *widths: int) -> Experts:
         return Experts(1, *widths)
 
-    def shares(self, first_BF: Tensor, second_BF: Tensor) -> Tensor:
-        """How much each expert counts for each pair, shape (B, C)."""
-        del second_BF
-        return first_BF.new_ones(len(first_BF), 1)
+    def shares(self, embedding_BF: Tensor) -> Tensor:
+        """How much each expert counts for each network, shape (B, C)."""
+        return embedding_BF.new_ones(len(embedding_BF), 1)
 
-    def compare(self, first_BF: Tensor, second_BF: Tensor) -> Tensor:
-        """Log-odds that the first of each pair is the better one, shape (B,)."""
-        there = self.experts(torch.cat([first_BF, second_BF], dim=1))
-        back = self.experts(torch.cat([second_BF, first_BF], dim=1))
-        odds: Tensor = (self.shares(first_BF, second_BF) * (there - back)).sum(dim=1)
+    def compare(self, first_BF: Tensor, second_KF: Tensor) -> Tensor:
+        """Log-odds that one of the first is better than one of the second, shape (B, K)."""
+        there = self.experts.grid(first_BF, second_KF)
+        back = self.experts.grid(second_KF, first_BF).transpose(0, 1)
+        share_BKC = (self.shares(first_BF)[:, None] + self.shares(second_KF)) / 2
+        odds: Tensor = (share_BKC * (there - back)).sum(dim=2)
         return odds
 
     def forward(self, embedding_BF: Tensor) -> Tensor:
@@ -207,17 +222,14 @@ class PairwiseHead(Head):
         return scores
 
     def _mean_odds(self, embedding_BF: Tensor) -> Tensor:
-        anchors = len(self.anchor_KF)
-        first = embedding_BF.repeat_interleave(anchors, dim=0)
-        second = self.anchor_KF.repeat(len(embedding_BF), 1)
-        return self.compare(first, second).reshape(-1, anchors).mean(dim=1)
+        return self.compare(embedding_BF, self.anchor_KF).mean(dim=1)
 
     def loss(self, embedding_BF: Tensor, target_B: Tensor, loss: Loss) -> Tensor:
         """Mean of log(1 + exp(-l(i, j))) over the pairs of the batch in which i is better."""
         del loss
-        better, worse = torch.nonzero(target_B[:, None] > target_B[None, :], as_tuple=True)
-        odds = self.compare(embedding_BF[better], embedding_BF[worse])
-        return nn.functional.softplus(-odds).sum() / max(len(better), 1)
+        better_BB = target_B[:, None] > target_B[None, :]
+        odds = self.compare(embedding_BF, embedding_BF)[better_BB]
+        return nn.functional.softplus(-odds).sum() / max(len(odds), 1)
 
     def refresh(self, embedding_KF: Tensor, target_K: Tensor) -> None:
         """Takes anchors spread evenly over the labels, and the scale that fits their labels."""
@@ -261,9 +273,8 @@ class FuzzyPairwiseHead(Clustered, PairwiseHead):
     def _experts(self, *widths: int) -> Experts:
         return Experts(self.clusters, *widths)
 
-    def shares(self, first_BF: Tensor, second_BF: Tensor) -> Tensor:
-        both: Tensor = (self.belonging(first_BF) + self.belonging(second_BF)) / 2
-        return both
+    def shares(self, embedding_BF: Tensor) -> Tensor:
+        return self.belonging(embedding_BF)
 
 
 @HEADS.register("linear")
