@@ -53,6 +53,7 @@ def fine_tuned(
         scale=scale,
         families=tuple(dict.fromkeys([*old.families, *named])),
         lower_is_better=lower_is_better,
+        trust=1.0,  # of a family that has labels, what they taught is no guess
     )
     # An encoder that has learnt makes other embeddings than those that are kept.
     kept = settings.learner == "numbers" or settings.freeze == "encoder"

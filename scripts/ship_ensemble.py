@@ -24,7 +24,8 @@ from onnx_bench.files import atomic_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from paper.rows import read_csv
-from paper.trust import TRUSTED, chosen
+from paper.transfer import BESIDE
+from paper.trust import TRUSTED, chosen, with_chosen
 
 NAME = "gennape-nb101"
 CHOOSING = ("nasbench-macro", "transnas-micro", "transnas-macro", "metaqnn", "ofa-mbv3")
@@ -106,9 +107,7 @@ VALIDATION = ("val_spearman", "val_kendall", "val_mae")
 
 
 def transfer(rows: pd.DataFrame) -> Iterator[str]:
-    """A line for each target: Spearman zero-shot, of size alone, and after 50 labels."""
-    from paper.trust import with_chosen
-
+    """A line for each target: Spearman zero-shot, of size alone, and with 50 labels beside it."""
     named = with_chosen(rows)
     yield "| target | networks | zero-shot | log10 MACs | 50 labels |"
     yield "|---|---|---|---|---|"
@@ -117,7 +116,7 @@ def transfer(rows: pd.DataFrame) -> Iterator[str]:
         cells = (
             _mean(zero[zero["model"] == TRUSTED]),
             _mean(zero[zero["model"] == "macs"]),
-            _mean(mine[(mine["model"] == "ensemble") & (mine["shots"] == 50)]),
+            _mean(mine[(mine["model"] == BESIDE) & (mine["shots"] == 50)]),
         )
         count = int(zero["networks"].iloc[0])
         yield f"| {target} {subset} | {count:,} | " + " | ".join(cells) + " |"

@@ -1,6 +1,7 @@
 """Few labels: a learner beside a model that stays as it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,13 @@ def test_fused_checkpoints_learn_from_numbers_and_atomic_ones_train(
     assert not isinstance(atomic.checkpoint.model.encoder, ScoredEncoder)
     with pytest.raises(GennapeError, match="take the learner network"):
         Predictor(trained.checkpoint).fit(graphs, labels, NUMBERS)
+
+
+def test_what_labels_taught_counts_whole(
+    base: Predictor, fused: EncodedGraphs, labels: Labels
+) -> None:
+    base.checkpoint = replace(base.checkpoint, trust=0.3)
+    assert base.fit(fused, labels).checkpoint.trust == 1
 
 
 def test_fitting_changes_no_weights_of_the_model(
