@@ -78,7 +78,7 @@ PROFILES = {
             "full",
             "",
             seeds=5,
-            most=2048,
+            most=1024,
             whole=("nasbench201",),
             ablation=Ablation(
                 2,

@@ -11,7 +11,7 @@ import torch
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import seeded_model
 from gennape.metrics import spearman
-from gennape.models.encoder import ENCODERS, KGNN, GatedGCN, NodeEmbedding
+from gennape.models.encoder import ENCODERS, KGNN, GatedGCN, GraphConv, NodeEmbedding
 from gennape.models.heads import HEADS
 from gennape.models.merging import merge
 from gennape.models.performance import ModelConfig, PerformanceModel
@@ -282,3 +282,13 @@ def test_what_training_never_saw_is_silent() -> None:
     assert [bool(row.any()) for row in embedding.kernel.weight] == [
         size in (0, 1, 3) for size in range(8)
     ]
+
+
+def test_graph_convolutions_are_those_of_torch_geometric() -> None:
+    from torch_geometric.nn import GraphConv as Theirs
+
+    torch.manual_seed(0)
+    ours, theirs = GraphConv(5, 3), Theirs(5, 3)
+    theirs.load_state_dict(ours.state_dict())
+    x, edges = torch.randn(7, 5), torch.tensor([[0, 1, 1, 4, 4, 6], [2, 2, 3, 5, 5, 0]])
+    torch.testing.assert_close(ours(x, edges), theirs(x, edges))
