@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,15 @@ from tests.small_families import SELF_CONTAINED
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+INSIDE = {
+    "kgnn": "k-GNN",
+    "cl": "CL",
+    "cl_fcm": "CL+FCM",
+    "cl_t": "CL+T",
+    "cl_fcm_t": "CL+FCM+T",
+    "ensemble": "the ensemble",
+}
+"""Models of the paper's Table 3 as the README calls them."""
 
 
 def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,3 +93,34 @@ def test_zoo_figures_are_those_of_the_results() -> None:
         f"{', '.join(map(str, times))} ms",
     ):
         assert f"| {figure} |" in README
+
+
+def figure(row: Any, name: str, digits: int) -> str:
+    """Mean and deviation as the README has them."""
+    return f"{row[name]:.{digits}f} ± {row[f'{name}_std']:.{digits}f}"
+
+
+def line(start: str) -> str:
+    """The line with deviations that starts with this cell."""
+    found = re.findall(rf"^\| {re.escape(start)} \|.*±.*$", README, re.MULTILINE)
+    assert len(found) == 1, start
+    return str(found[0])
+
+
+def test_figures_inside_the_source_are_those_of_the_results() -> None:
+    rows = pd.read_csv(ROOT / "results" / "paper_table3.csv").set_index("model")
+    assert (rows["seeds"].dropna() == 5).all()
+    for model, name in INSIDE.items():
+        row = rows.loc[model]
+        assert f"| {figure(row, 'mae', 2)} |" in line(name)
+        assert f"| {figure(row, 'spearman', 3)} |" in line(name)
+
+
+def test_figures_of_other_families_are_those_of_the_results() -> None:
+    rows = pd.read_csv(ROOT / "results" / "paper_table5.csv")
+    assert (rows["seeds"] == 5).all()
+    for (target, subset), mine in rows.groupby(["target", "subset"]):
+        name = target if subset in ("all", "distinct") else f"{target}, {subset}"
+        for model, shots in (("ensemble", 0), ("ensemble, numbers", 50)):
+            row = mine[(mine["model"] == model) & (mine["shots"] == shots)].iloc[0]
+            assert f"| {figure(row, 'spearman', 3)} |" in line(name)
