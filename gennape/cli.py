@@ -132,11 +132,11 @@ def finetune(
     takes moments: --learner numbers. --learner network trains the network
     itself, as do checkpoints of atomic graphs, for --epochs and so on.
 
-    A fifth of 20 or more networks is held out. OUT then holds the epoch that
-    predicts these best, a report of them before and after (report.csv and
-    report.png), and intervals by their errors; one of 0.9 needs 9 of them. As
-    they chose the epoch, too, intervals come out a little narrow. With fewer
-    networks, or --validation 0, all are learnt from: no report, no intervals.
+    A fifth of 20 or more networks is held out. OUT then holds a report of them
+    before and after (report.csv and report.png), and intervals by their errors;
+    one of 0.9 needs 9 of them. They also choose the epoch of a network that
+    learns, whose intervals come out a little narrow. With fewer networks, or
+    --validation 0, all are learnt from: no report, no intervals.
     """
     from dataclasses import replace
 

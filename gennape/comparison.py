@@ -1,8 +1,8 @@
 """A predictor before and after fine-tuning, on the networks that were held out.
 
-These networks also chose the epoch and set the intervals. So figures after fine-tuning are a little
-better than they would be on new networks, and that the intervals hold here is by construction; what
-they are worth elsewhere, only further labels tell.
+These networks also set the intervals and, where a network learns, chose the epoch. So figures after
+fine-tuning may be a little better than on new networks, and that the intervals hold here is by
+construction; what they are worth elsewhere, only further labels tell.
 """
 
 import io
@@ -165,10 +165,13 @@ def remarks(new: Checkpoint, settings: TuneSettings, count: int, coverage: float
             f"interval (--validation {VALIDATION:g} holds out a fifth)"
         )
         return
-    yield (
-        f"learnt from {learnt} networks; {held_out} chose the epoch and set the intervals, so that "
-        "new ones may be predicted a little worse"
-    )
+    if settings.learner == "numbers":
+        yield f"learnt from {learnt} networks; {held_out} set the intervals"
+    else:
+        yield (
+            f"learnt from {learnt} networks; {held_out} chose the epoch and set the intervals, so "
+            "that new ones may be predicted a little worse"
+        )
     if new.calibration.highest < coverage:
         yield (
             f"{held_out} networks are too few for an interval that holds with {coverage:g}; "

@@ -10,7 +10,7 @@ from gennape.tuning import TuneSettings
 from .units import Failures
 
 RECIPE = Path(__file__).parents[2] / "configs" / "gennape" / "ensemble.yaml"
-TUNE = TuneSettings("encoder", epochs=60, learner="network")
+TUNE = TuneSettings("encoder", epochs=60)
 """How a model learns from 50 labels: its heads do, in seconds, and no label is held out."""
 
 

@@ -128,7 +128,7 @@ def tune(
     graphs = target.graphs.take(seen)
     graphs_are_fused = models[RESULT].checkpoint.form == "fused"
     labels = target.labels.values[seen]
-    settings = replace(study.profile.tune, seed=seed)
+    settings = replace(study.profile.tune, seed=seed, learner="network")
     learn = partial(Predictor.fit, networks=graphs, labels=labels)
     tuned = {
         name: learn(Predictor(model.checkpoint), settings=settings)

@@ -37,7 +37,7 @@ def data_of(table: Path, **arguments: Any) -> LabelData:
     return LabelData(table=table, **given)
 
 
-def module(rate: float = 5e-3, **more: Any) -> PredictorModule:
+def module(rate: float = 2e-2, **more: Any) -> PredictorModule:
     return PredictorModule(encoder_args=SMALL, optimizer=partial(torch.optim.Adam, lr=rate), **more)
 
 
@@ -182,6 +182,7 @@ def test_the_recorded_figures_are_those_of_the_saved_weights(
     truth = labels[validation]
     predicted = predictor.predict([graphs[i] for i in validation])
     metrics, error = predictor.checkpoint.metrics, np.abs(predicted - truth).mean()
+    assert np.diff(np.sort(predicted)).min() > 2e-5  # rounding makes no order here
     assert metrics["val_spearman"] == pytest.approx(spearman(predicted, truth))
     assert metrics["val_mae"] == pytest.approx(error, rel=1e-5)
 
@@ -196,7 +197,7 @@ def test_training_fits_the_training_rows(
         return made[-1]
 
     data = data_of(rows)
-    fit(make, data, tmp_path, epochs=60)
+    fit(make, data, tmp_path, epochs=120)
     last = Predictor(Checkpoint(made[0].model.eval(), made[0].scale))
     chosen = data.split.train
     assert made[0].scale == TargetScale.of(data.values.numpy()[chosen])
