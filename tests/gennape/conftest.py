@@ -98,3 +98,13 @@ def table(tmp_path: Path, networks: tuple[str, ...], labels: Labels) -> Path:
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a transfer protocol stay in this process."""
     monkeypatch.setattr("gennape.transfer.run.ProcessPoolExecutor", InProcess)
+
+
+@pytest.fixture(scope="session")
+def rows(
+    tmp_path_factory: pytest.TempPathFactory, networks: tuple[str, ...], labels: Labels
+) -> Path:
+    """A table as the fixture `table`, that is never changed."""
+    path = tmp_path_factory.mktemp("tables") / "labels.csv"
+    pd.DataFrame({"network": networks, "accuracy": labels}).to_csv(path, index=False)
+    return path

@@ -146,16 +146,6 @@ class Run(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def rows(
-    tmp_path_factory: pytest.TempPathFactory, networks: tuple[str, ...], labels: Labels
-) -> Path:
-    """A table as the fixture `table`, for all tests here."""
-    path = tmp_path_factory.mktemp("tables") / "labels.csv"
-    pd.DataFrame({"network": networks, "accuracy": labels}).to_csv(path, index=False)
-    return path
-
-
-@pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, rows: Path) -> Run:
     folder, data, epochs = tmp_path_factory.mktemp("runs"), data_of(rows), list[int]()
     predictor = fit(module, data, folder, epochs=4, report=epochs.append)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pytest
 import torch
 
@@ -18,15 +17,6 @@ from gennape.training.module import PredictorModule
 from onnx_bench.errors import GennapeError
 
 Labels = npt.NDArray[np.float64]
-
-
-@pytest.fixture(scope="module")
-def rows(
-    tmp_path_factory: pytest.TempPathFactory, networks: tuple[str, ...], labels: Labels
-) -> Path:
-    path = tmp_path_factory.mktemp("tables") / "labels.csv"
-    pd.DataFrame({"network": networks, "accuracy": labels}).to_csv(path, index=False)
-    return path
 
 
 def data_of(rows: Path, fused: bool = True) -> LabelData:
