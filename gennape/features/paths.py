@@ -97,7 +97,7 @@ def paths(graphs: GraphCollection, waves: Waves | None = None) -> FloatArray:
     """
     flow = waves if waves is not None else Waves.of(graphs)
     length_ND = _lengths(graphs)
-    low, high, walk, mean, count = _flows(graphs, flow, length_ND)
+    low, high, walk, mean, count = flows(graphs, flow, length_ND)
     # A mean of equal numbers may be rounded up.
     ratios = [np.minimum(ratio(part, high), 1) for part in (low, walk, mean)]
     per_walk = ratio(walk[:, 1:], walk[:, :1])
@@ -149,8 +149,13 @@ def _steps(graphs: GraphCollection, waves: Waves) -> Iterator[_Step]:
             yield _Step(source, reader[starts], starts, np.diff(starts, append=len(reader)))
 
 
-def _flows(graphs: GraphCollection, waves: Waves, length_ND: FloatArray) -> tuple[FloatArray, ...]:
-    """Shortest, longest, walk and mean of each graph, all (G, D), and log paths, (G,)."""
+def flows(graphs: GraphCollection, waves: Waves, length_ND: FloatArray) -> tuple[FloatArray, ...]:
+    """Shortest, longest, walk and mean of each graph, all (G, D), and log paths, (G,).
+
+    Args:
+        length_ND: what each node adds to a path by D measures, and an end behind each graph, which
+            adds nothing.
+    """
     low, high, walk, mean = (length_ND.copy() for _ in range(4))
     count = np.zeros(len(length_ND))
     for source, node, starts, arity in _steps(graphs, waves):

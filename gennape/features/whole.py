@@ -1,4 +1,4 @@
-"""All numbers of a whole graph in one table: structure, paths and signal propagation.
+"""All numbers of a whole graph in one table: structure, paths, signal propagation, typical sizes.
 
 They are of the part of the graph that carries the input to the output (`living`).
 """
@@ -10,14 +10,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gennape.features import paths, propagation, structure
+from gennape.features import paths, propagation, structure, typical
 from gennape.features.living import living
 from gennape.features.store import stored
 from gennape.features.waves import Waves
 from onnx_bench.collections import GraphCollection
 
-FEATURES = (*structure.FEATURES, *paths.FEATURES, *propagation.FEATURES)
-"""One record for each column, in order."""
+FEATURES = (
+    *structure.FEATURES,
+    *paths.FEATURES,
+    *propagation.FEATURES,
+    *typical.FEATURES,
+)
+"""One record for each column, in order. New ones join at the end: models read the first so many."""
 COLUMN = {feature.name: place for place, feature in enumerate(FEATURES)}
 """Where each is."""
 PART = 2000
@@ -52,6 +57,7 @@ def _computed(graphs: GraphCollection) -> Table:
                 structure.structure(part, waves),
                 paths.paths(part, waves),
                 propagation.propagation(part, waves),
+                typical.typical(part, waves),
             ]
         )
     return found

@@ -4,11 +4,10 @@ A graph network is best inside the families that it was trained on and guesses o
 Numbers of the whole graph (`gennape.features.whole`) mean the same in every family, and as plain a
 thing as size foretells an order anywhere. So a model may be a *prior* that is not learnt,
 
-    p = w mean(z(log10 macs), z(log10 parameters), z(log10 depth)),
+    p = w mean of z(size) over a few sizes,
 
-where z standardises over the training networks and depth is the mean number of activations over
-all paths from input to output, and a *residual* that is: heads learn the labels less p, from the
-embedding and the numbers together.
+where z standardises over the training networks, and a *residual* that is: heads learn the labels
+less p, from the embedding and the numbers together.
 """
 
 import torch
@@ -18,8 +17,15 @@ from gennape.batch import GraphBatch
 from gennape.features.whole import COLUMN, FEATURES
 from onnx_bench.errors import GennapeError
 
-SIZES = ("macs", "parameters")
-DEPTH = "mean_activation"
+COUNTS = frozenset({"mean_activation"})
+"""Sizes that are counted, and of which the prior takes the logarithm; others are logarithms."""
+SIZES = {
+    "total": ("macs", "parameters", "mean_activation"),
+    "even": ("even_macs", "mean_even_macs"),
+}
+"""What the prior is made of. `total`: costs of the whole network, and its depth as the mean number
+of activations on all paths. `even`: MACs were all operators like the typical one, of the whole
+network and of its mean path (`features.typical`), which order families by channels, too."""
 TAIL = 0.01
 STILL = 1e-6
 """A number that moves less over the training networks says nothing, and is left out."""
@@ -35,35 +41,50 @@ class WholeGraph(nn.Module):
     Args:
         hidden: that share.
         prior: w, the weight of the prior; 0 for none.
+        size: what the prior is made of, one of `SIZES`.
+        numbers: how many columns of the table heads read, the first ones; those that were there
+            when a model was trained stay in front.
 
     Raises:
-        GennapeError: the share is not from 0 to below 1, or the weight is negative.
+        GennapeError: the share is not from 0 to below 1, the weight is negative, there is no such
+            size, or there are fewer columns.
     """
 
     low_D: Tensor
     high_D: Tensor
     mean_D: Tensor
     scale_D: Tensor
-    prior_23: Tensor
-    columns_3: Tensor
+    prior_2S: Tensor
+    column_S: Tensor
+    counted_S: Tensor
 
-    def __init__(self, hidden: float = 0.2, prior: float = 0.7) -> None:
+    def __init__(
+        self, hidden: float = 0.2, prior: float = 0.7, size: str = "total", numbers: int = 189
+    ) -> None:
         super().__init__()
         if not 0 <= hidden < 1 or prior < 0:
             raise GennapeError(
                 f"hidden is {hidden}, prior {prior}; expected a share below 1, and 0 or more"
             )
-        self.out_features = len(FEATURES)
+        if size not in SIZES or not 0 < numbers <= len(FEATURES):
+            raise GennapeError(
+                f"size is {size!r}, numbers {numbers}; expected one of {', '.join(SIZES)}, and up "
+                f"to {len(FEATURES)}"
+            )
+        self.out_features = numbers
         self.weight, self.hide = prior, nn.Dropout(hidden)
         for name in ("low_D", "high_D", "mean_D", "scale_D"):
-            self.register_buffer(name, torch.zeros(self.out_features))
-        self.register_buffer("prior_23", torch.tensor([[0.0], [1.0]]).repeat(1, 3))
-        columns = torch.tensor([COLUMN[name] for name in (*SIZES, DEPTH)])
-        self.register_buffer("columns_3", columns, persistent=False)
+            self.register_buffer(name, torch.zeros(numbers))
+        names = SIZES[size]
+        self.register_buffer("prior_2S", torch.tensor([[0.0], [1.0]]).repeat(1, len(names)))
+        columns = torch.tensor([COLUMN[name] for name in names])
+        self.register_buffer("column_S", columns, persistent=False)
+        counted = torch.tensor([name in COUNTS for name in names])
+        self.register_buffer("counted_S", counted, persistent=False)
 
     def prepare(self, whole_ND: Tensor) -> None:
         """Takes the ranges of training networks, (N, D), and how they differ in size and depth."""
-        values = whole_ND.double()
+        values = whole_ND[:, : self.out_features].double()
         low_D, high_D = (torch.quantile(values, q, dim=0) for q in (TAIL, 1 - TAIL))
         kept = values.clamp(low_D, high_D)
         std_D = kept.std(dim=0, correction=0)
@@ -73,28 +94,29 @@ class WholeGraph(nn.Module):
         buffers = (self.low_D, self.high_D, self.mean_D, self.scale_D)
         for buffer, value in zip(buffers, found, strict=True):
             buffer.copy_(value)
-        self.prior_23.copy_(_moments(self._sizes(values)))
+        self.prior_2S.copy_(_moments(self._sizes(whole_ND.double())))
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """The numbers of each graph as heads read them, shape (B, D)."""
-        kept_BD = torch.clamp(batch.whole_BD, self.low_D, self.high_D)
+        read_BD = batch.whole_BD[:, : self.out_features]
+        kept_BD = torch.clamp(read_BD, self.low_D, self.high_D)
         numbers_BD: Tensor = (kept_BD - self.mean_D) * self.scale_D
         return numbers_BD
 
     def prior(self, batch: GraphBatch) -> Tensor:
         """p, shape (B,)."""
-        mean_3, std_3 = self.prior_23
-        sizes_B3 = (self._sizes(batch.whole_BD) - mean_3) / std_3
-        prior_B: Tensor = self.weight * sizes_B3.mean(dim=1)
+        mean_S, std_S = self.prior_2S
+        sizes_BS = (self._sizes(batch.whole_BD) - mean_S) / std_S
+        prior_B: Tensor = self.weight * sizes_BS.mean(dim=1)
         return prior_B
 
     def _sizes(self, whole_BD: Tensor) -> Tensor:
-        """What the prior is made of, shape (B, 3): sizes are logarithms already."""
-        found = whole_BD[:, self.columns_3]
-        return torch.cat([found[:, :2], torch.log10(1 + found[:, 2:])], dim=1)
+        """What the prior is made of, as logarithms, shape (B, S)."""
+        found_BS = whole_BD[:, self.column_S]
+        return torch.where(self.counted_S, torch.log10(1 + found_BS.clamp(min=0)), found_BS)
 
 
-def _moments(values_N3: Tensor) -> Tensor:
-    """Mean and deviation of each column, shape (2, 3); 1 for that of one that never moves."""
-    std_3 = values_N3.std(dim=0, correction=0)
-    return torch.stack([values_N3.mean(dim=0), torch.where(std_3 > STILL, std_3, 1.0)])
+def _moments(values_NS: Tensor) -> Tensor:
+    """Mean and deviation of each column, shape (2, S); 1 for that of one that never moves."""
+    std_S = values_NS.std(dim=0, correction=0)
+    return torch.stack([values_NS.mean(dim=0), torch.where(std_S > STILL, std_S, 1.0)])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gennape.features import paths, structure
+from gennape.features import paths, structure, typical
 from gennape.features.feature import Feature
 from gennape.features.waves import Waves
 from onnx_bench.collections import GraphCollection
@@ -17,6 +17,7 @@ Table = Callable[..., npt.NDArray[np.float64]]
 TABLES = {
     "structure": (structure.structure, structure.FEATURES, 1e-12),
     "paths": (paths.paths, paths.FEATURES, 1e-9),
+    "typical": (typical.typical, typical.FEATURES, 1e-9),
 }
 pytestmark = pytest.mark.parametrize(
     ("table", "features", "rtol"), TABLES.values(), ids=TABLES.keys()

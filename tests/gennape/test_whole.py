@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +110,23 @@ def test_the_prior_is_the_formula(encoded: EncodedGraphs, fused: list[Computatio
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_the_even_prior_is_of_typical_operators(encoded: EncodedGraphs) -> None:
+    model = WholeGraph(prior=1.0, size="even", numbers=len(FEATURES))
+    model.prepare(encoded.whole_GD)
+    table = encoded.whole_GD.double().numpy()
+    columns = [table[:, COLUMN[name]] for name in ("even_macs", "mean_even_macs")]
+    expected = np.mean([(column - column.mean()) / column.std() for column in columns], axis=0)
+    batch = encoded.batch(range(len(encoded)), whole=True)
+    np.testing.assert_allclose(model.prior(batch), expected, atol=1e-4)
+    assert model(batch).shape == table.shape
+
+
+@pytest.mark.parametrize("given", [{"size": "width"}, {"numbers": 0}, {"numbers": 10**4}])
+def test_there_is_no_such_size_or_column(given: dict[str, Any]) -> None:
+    with pytest.raises(GennapeError, match="expected one of total, even"):
+        WholeGraph(**given)
+
+
 def test_a_size_that_never_moves_says_nothing(encoded: EncodedGraphs) -> None:
     model = WholeGraph()
     model.prepare(encoded.whole_GD[[3] * 5])
@@ -124,6 +142,7 @@ def test_numbers_are_standardised_and_keep_to_the_range_of_training(
 ) -> None:
     model, table = WholeGraph(), encoded.whole_GD.double().numpy()
     model.prepare(encoded.whole_GD)
+    table = table[:, : model.out_features]
     low, high = np.quantile(table, 0.01, axis=0), np.quantile(table, 0.99, axis=0)
     kept = np.clip(table, low, high)
     moving = kept.std(axis=0) > 1e-3
