@@ -16,7 +16,8 @@ On CIFAR-10, networks of `val` and of nb201v11 were trained on half of the train
 others on all of them.
 
 Subsets: `all`; `no-none`, the 4,096 cells without a `none` edge (the GENNAPE paper's); `distinct`,
-one cell of each of the 6,466 networks that compute something different.
+one cell of each of the 6,466 networks that compute something different; `reachable`, the 9,444
+cells in which no operation is in vain, which tables of training-free scores hold (and one more).
 """
 
 from collections.abc import Iterator
@@ -89,6 +90,29 @@ def distinct(frame: pd.DataFrame) -> "pd.Series[bool]":
     return ~frame["arch_str"].map(published.form).duplicated()
 
 
+def reachable(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Cells all of whose operations lie on a way from the input to the output."""
+    return frame["arch_str"].map(_none_in_vain)
+
+
+def _none_in_vain(cell: str) -> bool:
+    edges = [
+        (int(source), node)
+        for node, text in enumerate(cell.split("+"), start=1)
+        for operation, source in (edge.split("~") for edge in text.strip("|").split("|"))
+        if operation != "none"
+    ]
+    reached, needed = {0}, {3}
+    for source, node in edges:  # in the order of nodes
+        if source in reached:
+            reached.add(node)
+    for source, node in reversed(edges):
+        if node in needed:
+            needed.add(source)
+    used = [source in reached and node in needed for source, node in edges]
+    return any(used) and all(used)
+
+
 BENCHMARK = Benchmark(
     name="nasbench201",
     folder="nasbench201",
@@ -98,7 +122,12 @@ BENCHMARK = Benchmark(
     families=("nasbench201",),
     networks=lambda frame: "nasbench201:" + frame["arch_str"],
     labels=tuple(label for short, task in TASKS.items() for label in _labels(short, task)),
-    subsets={"all": everything, "no-none": without_none, "distinct": distinct},
+    subsets={
+        "all": everything,
+        "no-none": without_none,
+        "distinct": distinct,
+        "reachable": reachable,
+    },
     needs=("arch_str",),
     downloads=(
         Download(

@@ -37,6 +37,7 @@ MIXED = (
         ("nasbench201", None, 15_625),
         ("nasbench201", "no-none", 4_096),
         ("nasbench201", "distinct", 6_466),
+        ("nasbench201", "reachable", 9_444),
         ("nasbench201-hardware", None, 15_625),
         ("nasbench201-robustness", "distinct", 6_466),
         ("nasbench201-adversarial", "distinct", 6_466),
