@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, cast, get_args
+from typing import Literal, TypeGuard, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from gennape.batch import EncodedGraphs, GraphBatch
 from gennape.losses import Loss, loss_by_name
+from gennape.models.encoder import Encoder
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.scored import ScoredEncoder
 from gennape.models.solved import SolvedHead
+from gennape.models.solved.few import FewLabelsHead
 from gennape.models.whole import WholeGraph
 from gennape.targets import TargetScale
 from onnx_bench.errors import GennapeError
@@ -44,8 +46,9 @@ class TuneSettings:
         seed: of the order, of dropout and of what is held out.
         learner: `network` goes on training what is there; `numbers` leaves it as it is and learns
             from numbers of the whole graph beside its score (`models.solved.few`), in a moment, of
-            networks in the fused form; of the settings above `validation` and `seed` are for it.
-            `auto` is numbers where they can be had.
+            networks in the fused form; of the settings above `validation` and `seed` are for it. It
+            leaves out labels in turn, to know its errors: none need be held out. `auto` is numbers
+            where they can be had.
 
     Raises:
         GennapeError: a value is none of those that there are.
@@ -168,7 +171,7 @@ def _beside(
 ) -> tuple[PerformanceModel, TargetScale]:
     """A head for few labels on what the model says; one that the model has already is replaced."""
     learnt, _ = settings.split(len(labels))
-    start = model.encoder.model if isinstance(model.encoder, ScoredEncoder) else model
+    start = cast(ScoredEncoder, model.encoder).model if learns_few(model) else model
     whole = {"hidden": 0.0, "prior": 0.0}
     scored = {"model": start.config.to_dict()}
     new = PerformanceModel(ModelConfig("scored", scored, "few-labels", whole=whole)).eval()
@@ -308,6 +311,34 @@ def predictions(
     return found
 
 
+def judged(
+    model: PerformanceModel,
+    scale: TargetScale,
+    graphs: EncodedGraphs,
+    rows: Rows | None = None,
+    batch_size: int = BATCH,
+) -> tuple[Labels, Labels]:
+    """What a learner of few labels predicts, and how far off it expects to be, shape (N,) each.
+
+    Both in the units of the labels; of the latter, one deviation.
+    """
+    head = cast(FewLabelsHead, model.head)
+
+    def read(batch: GraphBatch) -> Tensor:
+        score_B, off_B = (part_B.double() for part_B in head.judge(model.represent(batch)))
+        score_B = score_B + model.prior(batch)
+        said_B = scale.restore(score_B, batch.macs_B)
+        return torch.stack([said_B, scale.restore(score_B + off_B, batch.macs_B) - said_B], dim=1)
+
+    said_N, off_N = _run(model, graphs, rows, batch_size, read).numpy().T
+    return said_N, off_N
+
+
+def learns_few(model: AnyModel) -> TypeGuard[PerformanceModel]:
+    """Whether a model is a learner of few labels beside another one."""
+    return isinstance(model, PerformanceModel) and isinstance(model.head, FewLabelsHead)
+
+
 def priors(
     model: AnyModel,
     scale: TargetScale,
@@ -334,7 +365,7 @@ def _run(
     read: Read | None = None,
 ) -> Tensor:
     read = read or module
-    whole = isinstance(module, AnyModel) and module.reads_whole
+    whole = isinstance(module, AnyModel | Encoder) and module.reads_whole
     chosen = np.arange(len(graphs)) if rows is None else rows
     was_training = module.training
     module.eval()

@@ -21,6 +21,11 @@ class Encoder(nn.Module, ABC):
     out_features: int
 
     @property
+    def reads_whole(self) -> bool:
+        """Whether batches must have the numbers of whole graphs (`models.whole`)."""
+        return False
+
+    @property
     def embedder(self) -> "Encoder":
         """The encoder whose space networks are compared in: this one."""
         return self

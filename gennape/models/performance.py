@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from gennape.batch import GraphBatch
-from gennape.models import gnn, scored, solved  # noqa: F401, they register encoders and heads
+from gennape.models import (  # noqa: F401, they register encoders and heads
+    gnn,
+    numbers,
+    scored,
+    solved,
+    specialists,
+)
 from gennape.models.encoder import ENCODERS
 from gennape.models.heads import HEADS, Clustered, Head
 from gennape.models.whole import WholeGraph
@@ -59,7 +65,7 @@ class PerformanceModel(nn.Module):
     @property
     def reads_whole(self) -> bool:
         """Whether batches must have the numbers of whole graphs."""
-        return self.whole is not None
+        return self.whole is not None or self.encoder.reads_whole
 
     @property
     def encoder_config(self) -> tuple[str, dict[str, Any]]:

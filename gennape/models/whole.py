@@ -21,11 +21,11 @@ COUNTS = frozenset({"mean_activation"})
 """Sizes that are counted, and of which the prior takes the logarithm; others are logarithms."""
 SIZES = {
     "total": ("macs", "parameters", "mean_activation"),
-    "even": ("even_macs", "mean_even_macs"),
+    "even": ("even_macs", "longest_even_macs", "walk_even_macs", "mean_even_macs"),
 }
 """What the prior is made of. `total`: costs of the whole network, and its depth as the mean number
-of activations on all paths. `even`: MACs were all operators like the typical one, of the whole
-network and of its mean path (`features.typical`), which order families by channels, too."""
+of activations on all paths. `even`: MACs if all operators were like the typical one, of the whole
+network and of its paths (`features.typical`), which order families by channels, too."""
 TAIL = 0.01
 STILL = 1e-6
 """A number that moves less over the training networks says nothing, and is left out."""
@@ -98,8 +98,11 @@ class WholeGraph(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """The numbers of each graph as heads read them, shape (B, D)."""
-        read_BD = batch.whole_BD[:, : self.out_features]
-        kept_BD = torch.clamp(read_BD, self.low_D, self.high_D)
+        return self.standardised(batch.whole_BD)
+
+    def standardised(self, whole_BD: Tensor) -> Tensor:
+        """The same of a table itself, shape (B, D), from all its columns."""
+        kept_BD = torch.clamp(whole_BD[:, : self.out_features], self.low_D, self.high_D)
         numbers_BD: Tensor = (kept_BD - self.mean_D) * self.scale_D
         return numbers_BD
 

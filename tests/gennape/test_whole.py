@@ -19,7 +19,7 @@ from gennape.inference import Predictor
 from gennape.metrics import spearman
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import ModelConfig, PerformanceModel
-from gennape.models.whole import WholeGraph
+from gennape.models.whole import SIZES, WholeGraph
 from gennape.targets import TargetScale
 from gennape.tuning import TuneSettings, predictions, priors, represented, scores, tune
 from onnx_bench.canonical import fuse
@@ -114,7 +114,7 @@ def test_the_even_prior_is_of_typical_operators(encoded: EncodedGraphs) -> None:
     model = WholeGraph(prior=1.0, size="even", numbers=len(FEATURES))
     model.prepare(encoded.whole_GD)
     table = encoded.whole_GD.double().numpy()
-    columns = [table[:, COLUMN[name]] for name in ("even_macs", "mean_even_macs")]
+    columns = [table[:, COLUMN[name]] for name in SIZES["even"]]
     expected = np.mean([(column - column.mean()) / column.std() for column in columns], axis=0)
     batch = encoded.batch(range(len(encoded)), whole=True)
     np.testing.assert_allclose(model.prior(batch), expected, atol=1e-4)

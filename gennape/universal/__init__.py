@@ -1,0 +1,1 @@
+"""One model for every family: a generalist of one wide family, and specialists of the others."""

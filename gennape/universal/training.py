@@ -1,0 +1,167 @@
+"""Trains the universal model: a generalist on one family, specialists beside it on the others.
+
+The generalist learns what a prior of even sizes (`models.whole`) leaves of the ranks of its family,
+as trees and as perceptrons, on numbers of the whole graph alone. They err in different ways where
+networks are unlike those learnt from, and their mean is taken. The specialists learn what it leaves
+of the ranks inside their own families (`models.specialists`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gennape.checkpoint import seeded_model
+from gennape.features.whole import FEATURES
+from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
+from gennape.models.performance import ModelConfig, PerformanceModel
+from gennape.models.scored import ScoredEncoder
+from gennape.models.specialists import SpecialistsHead
+from gennape.models.whole import WholeGraph
+from gennape.targets import TargetScale
+from gennape.tuning import TuneSettings, fine_tune, priors, represented
+from gennape.universal.sources import Family
+
+Rows = npt.NDArray[np.int64]
+NUMBERS = len(FEATURES)
+DRAWN = 512
+"""Networks of each family that the space of places is made from."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the universal model is trained.
+
+    A forest and perceptrons that have each seen a few thousand networks transfer better than ones
+    that have seen all: what they learn less well is what holds of their own family alone.
+
+    Args:
+        perceptrons: how many; together they count twice as much as the forest.
+        rows, epochs: of each; networks are drawn anew for every one.
+        hidden: share of the numbers that are hidden while they learn.
+        forest_rows, trees, leaf: of the forest.
+        prior: weight of the prior.
+        size: what the prior is made of.
+        specialist_rows: networks of a family that its specialist learns from at most.
+        specialist_trees, specialist_leaf: of its forest.
+        place, reach: of the specialists' space; see `SpecialistsHead`.
+    """
+
+    perceptrons: int = 6
+    rows: int = 2000
+    epochs: int = 20
+    hidden: float = 0.2
+    forest_rows: int = 4096
+    trees: int = 40
+    leaf: int = 5
+    prior: float = 0.7
+    size: str = "even"
+    specialist_rows: int = 1500
+    specialist_trees: int = 25
+    specialist_leaf: int = 4
+    place: int = 25
+    reach: float = 1.25
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """Arguments of the members' `WholeGraph`."""
+        return {
+            "hidden": self.hidden,
+            "prior": self.prior,
+            "size": self.size,
+            "numbers": NUMBERS,
+        }
+
+
+class Split(NamedTuple):
+    """Rows of a family."""
+
+    train: Rows
+    held_out: Rows
+
+    @classmethod
+    def of(cls, count: int, seed: int, share: float = 0.15) -> "Split":
+        """A drawn split."""
+        order = np.random.default_rng([seed, count]).permutation(count)
+        held_out = round(count * share)
+        return cls(np.sort(order[held_out:]), np.sort(order[:held_out]))
+
+
+def generalist(family: Family, rows: Rows, recipe: Recipe, seed: int) -> Ensemble:
+    """A forest and perceptrons on the prior, taught by these rows of the family."""
+    forest = ("trees", {"trees": recipe.trees, "leaf": recipe.leaf}, recipe.forest_rows, 1 / 3)
+    share = 2 / 3 / recipe.perceptrons
+    perceptron = ("mlp", {"hidden": 128, "layers": 4}, recipe.rows, share)
+    members, models = [], []
+    for place, part in enumerate([forest, *[perceptron] * recipe.perceptrons]):
+        head, arguments, most, weight = part
+        config = ModelConfig("none", {}, head, arguments, recipe.whole)
+        own_seed = 100 * seed + place
+        models.append(_member(config, family, rows, most, recipe.epochs, own_seed))
+        members.append(Member(f"{head}{place}", config, TargetScale(), weight))
+    return Ensemble.of(EnsembleConfig(tuple(members)), models)
+
+
+def _member(
+    config: ModelConfig, family: Family, rows: Rows, most: int, epochs: int, seed: int
+) -> PerformanceModel:
+    model = seeded_model(config, seed).eval()
+    cast(WholeGraph, model.whole).prepare(family.graphs.whole_GD[rows])
+    drawn = some(rows, most, seed)
+    graphs = family.graphs.take(drawn)
+    known_N = priors(model, TargetScale(), graphs)[:, 0]
+    target_N = torch.from_numpy(family.rank_N[drawn] - known_N).float()
+    settings = TuneSettings("encoder", epochs, 64, seed=seed, learner="network")
+    own = np.arange(len(drawn))
+    fine_tune(model, graphs, target_N, settings, own, own[:0])
+    return model
+
+
+def universal(
+    start: Ensemble,
+    families: Sequence[Family],
+    rows: Sequence[Rows],
+    recipe: Recipe,
+    seed: int,
+) -> PerformanceModel:
+    """The generalist with a specialist for each family, taught by these rows of it."""
+    drawn = [some(own, recipe.specialist_rows, seed) for own in rows]
+    place = {"components": recipe.place, "numbers": NUMBERS}
+    scored = {"model": start.config.to_dict(), "place": place}
+    head = {
+        "families": [family.name for family in families],
+        "place": recipe.place,
+        "reach": recipe.reach,
+        "trees": recipe.specialist_trees,
+        "leaf": recipe.specialist_leaf,
+    }
+    whole = {**recipe.whole, "hidden": 0.0, "prior": 0.0}
+    model = PerformanceModel(ModelConfig("scored", scored, "specialists", head, whole)).eval()
+    encoder = cast(ScoredEncoder, model.encoder)
+    encoder.model.load_state_dict(start.state_dict())
+    table_ND = torch.cat(
+        [
+            family.graphs.whole_GD[some(own, DRAWN, seed)]
+            for family, own in zip(families, drawn, strict=True)
+        ]
+    )
+    cast(WholeGraph, model.whole).prepare(table_ND)
+    if encoder.place:
+        encoder.place.prepare(table_ND)
+    read = [represented(model, f.graphs, own) for f, own in zip(families, drawn, strict=True)]
+    target = [f.rank_N[own] for f, own in zip(families, drawn, strict=True)]
+    names = [f.name for f, own in zip(families, drawn, strict=True) for _ in own]
+    cast(SpecialistsHead, model.head).learn(
+        torch.cat(read), torch.from_numpy(np.concatenate(target)), names, seed
+    )
+    return model
+
+
+def some(rows: Rows, most: int, seed: int) -> Rows:
+    """At most so many of the rows, drawn by the seed."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
