@@ -1,6 +1,7 @@
 """What a picture says of each node: its text, its size and its colours."""
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from math import ceil, isnan
 from typing import NamedTuple
 
@@ -92,22 +93,46 @@ def operator_paints(graph: ComputationGraph) -> list[Paint]:
     return [KINDS[kind(Op(op))] for op in graph.ops.tolist()]
 
 
-def heat_paints(colour_N: npt.NDArray[np.floating]) -> list[Paint]:
-    """Colours of values of 0 to 1; those outside count as the nearer end, NaN stays white."""
-    return [heat_paint(value) for value in np.asarray(colour_N, np.float64).tolist()]
-
-
-def heat_paint(value: float) -> Paint:
-    """The colours of one value."""
+def heat_paint(value: float, colours: Sequence[str] = HEAT) -> Paint:
+    """The colours of one value; of equal steps from 0 to 1."""
     if isnan(value):
         return Paint("#ffffff", "#8a8f99")
-    steps = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in HEAT]
+    steps = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours]
     place = min(max(value, 0.0), 1.0) * (len(steps) - 1)
     rgb = [np.interp(place, range(len(steps)), channel) for channel in zip(*steps, strict=True)]
     fill, line = (f"#{''.join(f'{round(c * k):02x}' for c in rgb)}" for k in (1.0, 0.75))
     linear = [(c / 255) ** 2.2 for c in rgb]
     is_light = np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18
     return Paint(fill, line, "#000000" if is_light else LIGHT)
+
+
+class Shading(NamedTuple):
+    """Nodes coloured by a number each, in colours of one's own, and what is said of the numbers."""
+
+    value_N: npt.NDArray[np.floating]
+    paint: Callable[[float], Paint]
+    """The colours of a number; a stage has the mean of its nodes, nan where none has a number."""
+    legend: Sequence[tuple[str, Paint]]
+    note: str = ""
+    """A line above the legend."""
+    detail_N: Sequence[str] = ()
+    """Of each node, behind its shape; may be empty."""
+    tip_N: Sequence[str] = ()
+    """Of each node, under the pointer, below what else is there."""
+
+    def on(self, boxes: list[Box]) -> list[Box]:
+        """The boxes of the nodes with what this says of them."""
+        for i, text in enumerate(self.detail_N):
+            boxes[i] = boxes[i]._replace(detail=" · ".join(filter(None, [boxes[i].detail, text])))
+        for i, text in enumerate(self.tip_N):
+            boxes[i] = boxes[i]._replace(tip="\n".join(filter(None, [boxes[i].tip, text])))
+        return boxes
+
+
+def heat(colour_N: npt.NDArray[np.floating]) -> Shading:
+    """A heat map of values of 0 to 1; those outside count as the nearer end, NaN stays white."""
+    steps = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return Shading(colour_N, heat_paint, [(f"{step:g}", heat_paint(step)) for step in steps])
 
 
 def node_boxes(graph: ComputationGraph, paints: list[Paint]) -> list[Box]:
@@ -117,7 +142,7 @@ def node_boxes(graph: ComputationGraph, paints: list[Paint]) -> list[Box]:
 
 
 def _node_box(index: int, node: Node, paint: Paint, macs: int) -> Box:
-    title, extra = _words(node)
+    title, extra = words(node)
     detail = shape_text(node.out_shape)
     path = f"{shape_text(node.in_shape)} → {detail}" if node.in_shape else detail
     tip = f"node {index}: {title}{extra}\n{path}\n{macs:,} MACs, {node.parameters:,} parameters"
@@ -126,7 +151,7 @@ def _node_box(index: int, node: Node, paint: Paint, macs: int) -> Box:
     return Box(title, extra, detail, tip, paint, node.op in (Op.INPUT, Op.OUTPUT))
 
 
-def _words(node: Node) -> tuple[str, str]:
+def words(node: Node) -> tuple[str, str]:
     """("conv 3×3 + relu", " · stride 2 · depthwise"): what tells the node from others."""
     title = node.op.label
     if max(node.kernel) > 0:

@@ -18,9 +18,9 @@ from onnx_bench.drawing.boxes import (
     TITLE_SIZE,
     Box,
     Paint,
+    Shading,
     clean,
-    heat_paint,
-    heat_paints,
+    heat,
     kind,
     node_boxes,
     operator_paints,
@@ -54,6 +54,7 @@ def to_svg(
     title: str = "",
     colour_N: npt.NDArray[np.floating] | None = None,
     engine: EngineName = "auto",
+    shading: Shading | None = None,
 ) -> str:
     """A picture of a network from top to bottom, as the text of an SVG file.
 
@@ -71,24 +72,27 @@ def to_svg(
         colour_N: one number a node, 0 to 1: paints a heat map instead of kinds of operators.
         engine: who places the boxes: graphviz's program `dot`, or our `own` layered layout. `auto`
             takes `dot` where it is installed and answers within 60 seconds.
+        shading: numbers, colours and remarks of one's own, instead of `colour_N`.
 
     Raises:
-        GraphError: `colour_N` is not one number a node, or `dot` was asked for and gave no layout.
+        GraphError: `colour_N`, or what the shading holds, is not one number or text a node, or
+            `dot` was asked for and gave no layout.
     """
-    if colour_N is not None and np.shape(colour_N) != (len(graph),):
-        raise GraphError(
-            f"colour_N has shape {np.shape(colour_N)}, expected one number a node: {len(graph)}"
-        )
+    if shading is None and colour_N is not None:
+        shading = heat(colour_N)
+    if shading is not None:
+        _refuse_other_sizes(shading, len(graph))
     total = cost(graph)
     notes = [f"{len(graph):,} nodes · {total.macs:,} MACs · {total.parameters:,} parameters (p)"]
     if len(graph) > MOST_NODES or graph.num_edges > MOST_EDGES:
-        boxes, note = _stages(graph, colour_N)
+        boxes, note = _stages(graph, shading)
         edges = list(pairwise(range(len(boxes))))
-        legend, notes = _legend(set(), colour_N), [*notes, note]
+        legend, notes = _legend(set(), shading), [*notes, note]
     else:
-        paints = operator_paints(graph) if colour_N is None else heat_paints(colour_N)
-        boxes, edges = node_boxes(graph, paints), [(u, v) for u, v in graph.edge_index.T.tolist()]
-        legend = _legend({kind(Op(op)) for op in set(graph.ops.tolist())}, colour_N)
+        boxes, edges = _nodes(graph, shading), [(u, v) for u, v in graph.edge_index.T.tolist()]
+        legend = _legend({kind(Op(op)) for op in set(graph.ops.tolist())}, shading)
+    if shading is not None and shading.note:
+        notes.append(shading.note)
     layout = _layout([box.size for box in boxes], edges, engine)
     return _page(clean((title or graph.name)[:LONGEST_TITLE]), notes, legend, boxes, layout)
 
@@ -103,9 +107,24 @@ def _layout(sizes: list[Point], edges: list[Edge], engine: EngineName) -> Layout
     return arrange(sizes, edges, own)
 
 
-def _stages(
-    graph: ComputationGraph, colour_N: npt.NDArray[np.floating] | None
-) -> tuple[list[Box], str]:
+def _refuse_other_sizes(shading: Shading, nodes: int) -> None:
+    if np.shape(shading.value_N) != (nodes,):
+        shape = np.shape(shading.value_N)
+        raise GraphError(f"colour_N has shape {shape}, expected one number a node: {nodes}")
+    for name, texts in (("detail_N", shading.detail_N), ("tip_N", shading.tip_N)):
+        if len(texts) not in (0, nodes):
+            raise GraphError(f"{name} has {len(texts)} texts, expected {nodes}, one a node")
+
+
+def _nodes(graph: ComputationGraph, shading: Shading | None) -> list[Box]:
+    """A box a node."""
+    if shading is None:
+        return node_boxes(graph, operator_paints(graph))
+    values = np.asarray(shading.value_N, np.float64).tolist()
+    return shading.on(node_boxes(graph, [shading.paint(value) for value in values]))
+
+
+def _stages(graph: ComputationGraph, shading: Shading | None) -> tuple[list[Box], str]:
     """The boxes of a network too large for one box a node, and a line that says so."""
     parts = stages(graph)
     note = f"Too large for one box a node: its {len(parts):,} stages"
@@ -114,8 +133,10 @@ def _stages(
     boxes = []
     for number, stage in enumerate(parts[:MOST_STAGES]):
         paint = PLAIN
-        if colour_N is not None:
-            paint = heat_paint(float(np.mean(colour_N[list(stage.nodes)])))
+        if shading is not None:
+            value_N = np.asarray(shading.value_N, np.float64)[list(stage.nodes)]
+            known_N = value_N[~np.isnan(value_N)]
+            paint = shading.paint(float(known_N.mean()) if len(known_N) else float("nan"))
         boxes.append(stage_box(number, stage, paint))
     return boxes, note
 
@@ -169,7 +190,7 @@ def _keys(legend: list[tuple[str, Paint]], width: float, y: float) -> tuple[list
         )
         keys.append(_text(x + 22, y, name, 'font-size="11.5"'))
         x += length
-    return keys, y
+    return keys, y + LINE
 
 
 def _wire(wire: Wire) -> str:
@@ -203,8 +224,8 @@ def _shortened(text: str, width: float) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def _legend(kinds: set[str], colour_N: npt.NDArray[np.floating] | None) -> list[tuple[str, Paint]]:
-    """What each colour stands for: of the kinds of operators that are there, or of the heat."""
-    if colour_N is not None:
-        return [(f"{value:g}", heat_paint(value)) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+def _legend(kinds: set[str], shading: Shading | None) -> list[tuple[str, Paint]]:
+    """What each colour stands for: kinds of operators that are there, or numbers."""
+    if shading is not None:
+        return list(shading.legend)
     return [(name, paint) for name, paint in KINDS.items() if name in kinds]

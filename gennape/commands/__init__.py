@@ -1,0 +1,1 @@
+"""Commands of `gennape`, one file each; `gennape.cli` adds them."""
