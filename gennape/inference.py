@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from onnx_bench.collections import GraphCollection
 from onnx_bench.doors import open_network
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
+
+if TYPE_CHECKING:
+    from gennape.acquisition import Goal, Suggestion
+    from gennape.explanation import Explanation
 
 Network = ComputationGraph | str | Path
 Networks = Network | Iterable[Network] | GraphCollection | EncodedGraphs
@@ -73,6 +78,36 @@ class Predictor:
             GennapeError: a network cannot be read, or the coverage is not between 0 and 1.
         """
         return assess(self.checkpoint, self._encode(networks), coverage)
+
+    def suggest(
+        self,
+        pool: Networks,
+        count: int,
+        labelled: Networks | None = None,
+        goal: "Goal" = "explore",
+        seed: int = 0,
+    ) -> "Suggestion":
+        """Networks of a pool that are worth a label next; see `gennape.acquisition.suggest`.
+
+        Raises:
+            GennapeError: a network cannot be read, or the pool has not so many that are left.
+        """
+        from gennape.acquisition import suggest  # what scoring does without
+
+        form = self.checkpoint.form
+        known = None if labelled is None else encode(labelled, form)
+        return suggest(self.checkpoint, encode(pool, form), count, known, goal, seed)
+
+    def explain(self, network: Network, **options: Any) -> "Explanation":
+        """Why a network has its score; the options are those of `gennape.explanation.explain`.
+
+        Raises:
+            GennapeError: the network cannot be read, or an option is out of its range.
+        """
+        from gennape.explanation import explain
+
+        named = network.name if isinstance(network, ComputationGraph) else str(network)
+        return explain(self.checkpoint, self._encode([network]), named, **options)
 
     def embed(self, networks: Networks) -> Scores:
         """The encoder's embeddings, shape (N, features)."""
