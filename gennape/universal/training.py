@@ -90,25 +90,41 @@ class Split(NamedTuple):
         return cls(np.sort(order[held_out:]), np.sort(order[:held_out]))
 
 
-def generalist(family: Family, rows: Rows, recipe: Recipe, seed: int) -> Ensemble:
-    """A forest and perceptrons on the prior, taught by these rows of the family."""
+def generalist(
+    family: Family,
+    rows: Rows,
+    recipe: Recipe,
+    seed: int,
+    embedding: PerformanceModel | None = None,
+) -> Ensemble:
+    """A forest and perceptrons on the prior, taught by these rows of the family.
+
+    Args:
+        embedding: a model whose encoder is there already; there is no forest then, and perceptrons
+            read what it says of a graph beside the numbers.
+    """
+    encoder = embedding.encoder_config if embedding else ("none", {})
     forest = ("trees", {"trees": recipe.trees, "leaf": recipe.leaf}, recipe.forest_rows, 1 / 3)
     share = 2 / 3 / recipe.perceptrons
     perceptron = ("mlp", {"hidden": 128, "layers": 4}, recipe.rows, share)
+    parts = [forest] if embedding is None else []
     members, models = [], []
-    for place, part in enumerate([forest, *[perceptron] * recipe.perceptrons]):
+    for place, part in enumerate([*parts, *[perceptron] * recipe.perceptrons]):
         head, arguments, most, weight = part
-        config = ModelConfig("none", {}, head, arguments, recipe.whole)
+        config = ModelConfig(*encoder, head, arguments, recipe.whole)
         own_seed = 100 * seed + place
-        models.append(_member(config, family, rows, most, recipe.epochs, own_seed))
+        model = seeded_model(config, own_seed).eval()
+        if embedding:
+            model.encoder.load_state_dict(embedding.encoder.state_dict())
+        _teach(model, family, rows, most, recipe.epochs, own_seed)
+        models.append(model)
         members.append(Member(f"{head}{place}", config, TargetScale(), weight))
     return Ensemble.of(EnsembleConfig(tuple(members)), models)
 
 
-def _member(
-    config: ModelConfig, family: Family, rows: Rows, most: int, epochs: int, seed: int
-) -> PerformanceModel:
-    model = seeded_model(config, seed).eval()
+def _teach(
+    model: PerformanceModel, family: Family, rows: Rows, most: int, epochs: int, seed: int
+) -> None:
     cast(WholeGraph, model.whole).prepare(family.graphs.whole_GD[rows])
     drawn = some(rows, most, seed)
     graphs = family.graphs.take(drawn)
@@ -117,7 +133,6 @@ def _member(
     settings = TuneSettings("encoder", epochs, 64, seed=seed, learner="network")
     own = np.arange(len(drawn))
     fine_tune(model, graphs, target_N, settings, own, own[:0])
-    return model
 
 
 def universal(

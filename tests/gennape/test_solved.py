@@ -40,7 +40,8 @@ Labels = npt.NDArray[np.float64]
 Damage = Callable[[dict[str, Tensor]], object]
 
 WIDTH = 7
-NAMES = ("gaussian-process", "ridge", "trees")
+NAMES = ("few-labels", "gaussian-process", "ridge", "trees")
+QUICK = {"few-labels": {"trees": 5, "crossed": False}}
 every_head = pytest.mark.parametrize("name", NAMES)
 
 
@@ -53,7 +54,7 @@ def table(count: int = 60, seed: int = 0, width: int = WIDTH) -> tuple[Tensor, T
 
 
 def made(name: str, width: int = WIDTH, **arguments: Any) -> SolvedHead:
-    head = HEADS[name](width, **arguments)
+    head = HEADS[name](width, **QUICK.get(name, {}) | arguments)
     assert isinstance(head, SolvedHead)
     return head
 
@@ -170,7 +171,7 @@ def test_a_head_that_is_not_solved_says_nothing(name: str) -> None:
     assert made(name)(table()[0]).tolist() == [0.0] * 60
 
 
-@every_head
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"few-labels"}))
 def test_the_mean_is_learnt_where_there_is_nothing_else(name: str) -> None:
     (read, target), other = table(12), table(5, 1)[0]
     one, constant = (read[:1], target[:1]), (read, torch.full((12,), 91.3))
@@ -214,17 +215,18 @@ def test_a_seed_gives_one_head_whatever_was_learnt_before(name: str) -> None:
     assert torch.equal(head(other), before)
     torch.manual_seed(5)
     assert torch.equal(solved(name)(other), before)
-    assert (name == "trees") != torch.allclose(solved(name, seed=1)(other), before, rtol=1e-3)
+    draws = name in ("few-labels", "trees")
+    assert draws != torch.allclose(solved(name, seed=1)(other), before, rtol=1e-3)
 
 
 def test_no_more_rows_are_learnt_from_than_wanted() -> None:
     trees, process = solved("trees", leaf=1, trees=3, most=20), solved("gaussian-process", most=20)
     assert isinstance(trees, TreesHead)
     assert len(trees.root_T) == 3
-    assert (trees.child_M2[:, 0] == torch.arange(len(trees.child_M2))).sum() == 3 * 20
+    assert (trees.second_M == torch.arange(len(trees.second_M))).sum() == 3 * 20
     assert isinstance(process, GaussianProcessHead)
     assert process.point_NP.shape == (20, WIDTH)
-    assert len(solved("trees", leaf=1, trees=3, most=None).value_M) > len(trees.value_M)
+    assert len(solved("trees", leaf=1, trees=3, most=None).number_M) > len(trees.number_M)
 
 
 @pytest.fixture(scope="module")
@@ -398,22 +400,20 @@ def kind(name: str, dtype: torch.dtype) -> Damage:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("trees", put("child_M2", 0, 10**6)),
-        ("trees", put("child_M2", 1, -1)),
-        ("trees", put("child_M2", -1, 0)),  # a leaf that leads back to where the walk began
-        ("trees", put("child_M2", 0, 0)),  # a node with a way around
+        ("trees", put("second_M", 0, 10**6)),
+        ("trees", put("second_M", 1, -1)),
+        ("trees", put("second_M", -1, 0)),  # a leaf that leads back to where the walk began
         ("trees", put("root_T", 0, 10**6)),
         ("trees", put("root_T", 0, -1)),
         ("trees", put("feature_M", 0, 1000)),
         ("trees", put("feature_M", 0, -2)),
-        ("trees", put("threshold_M", 0, float("nan"))),
-        ("trees", put("value_M", 0, float("inf"))),
+        ("trees", put("number_M", 0, float("nan"))),
         ("trees", kind("feature_M", torch.float32)),
-        *[("trees", cut(each)) for each in ("feature_M", "threshold_M", "child_M2", "value_M")],
+        *[("trees", cut(each)) for each in ("feature_M", "number_M", "second_M")],
         ("trees", lambda weights: weights.update(root_T=torch.zeros(0, dtype=torch.int32))),
         ("trees", lambda weights: weights.update(root_T=weights["root_T"][:, None])),
         ("trees", lambda weights: weights.update({k: v[:0] for k, v in weights.items()})),
-        ("trees", lambda weights: weights.pop("value_M")),
+        ("trees", lambda weights: weights.pop("number_M")),
         ("ridge", put("weight_R", 3, float("nan"))),
         ("ridge", cut("weight_R")),
         ("gaussian-process", put("kernel_3", 1, 0.0)),

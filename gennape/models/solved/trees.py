@@ -36,9 +36,9 @@ class TreesHead(SolvedHead):
     """
 
     feature_M: Tensor
-    threshold_M: Tensor
-    child_M2: Tensor
-    value_M: Tensor
+    number_M: Tensor
+    """Thresholds of nodes with children, and values of leaves."""
+    second_M: Tensor
     root_T: Tensor
 
     def __init__(
@@ -57,10 +57,9 @@ class TreesHead(SolvedHead):
 
     def _constant(self, mean: float) -> dict[str, Tensor]:
         return {
-            "feature_M": torch.zeros(1, dtype=torch.int32),
-            "threshold_M": torch.zeros(1),
-            "child_M2": torch.zeros(1, 2, dtype=torch.int32),
-            "value_M": torch.tensor([mean]),
+            "feature_M": torch.zeros(1, dtype=torch.int16),
+            "number_M": torch.tensor([mean]),
+            "second_M": torch.zeros(1, dtype=torch.int32),
             "root_T": torch.zeros(1, dtype=torch.int32),
         }
 
@@ -74,20 +73,18 @@ class TreesHead(SolvedHead):
         return flattened([grown.tree_ for grown in forest.estimators_])
 
     def _sound(self, buffers: Mapping[str, Tensor]) -> bool:
-        feature_M, child_M2, root_T = (buffers[n] for n in ("feature_M", "child_M2", "root_T"))
+        feature_M, second_M, root_T = (buffers[n] for n in ("feature_M", "second_M", "root_T"))
         nodes = {len(buffer) for name, buffer in buffers.items() if name != "root_T"}
-        if len(nodes) != 1 or child_M2.shape[1] != 2 or not len(root_T):
+        if len(nodes) != 1 or not len(root_T):
             return False
-        own_M = torch.arange(len(child_M2), device=child_M2.device)
-        below_M2 = child_M2 - own_M[:, None]
         # Every step leads on, so that no walk goes round: or it is a leaf, where it ends.
-        onward_M = (below_M2 > 0).all(dim=1) | (below_M2 == 0).all(dim=1)
-        return bool(onward_M.all()) and all(
+        own_M = torch.arange(len(second_M), device=second_M.device)
+        return bool((second_M >= own_M).all()) and all(
             bool(((places >= 0) & (places < end)).all())
             for places, end in (
                 (feature_M, self.in_features),
-                (child_M2, len(child_M2)),
-                (root_T, len(child_M2)),
+                (second_M, len(second_M)),
+                (root_T, len(second_M)),
             )
         )
 
@@ -99,15 +96,16 @@ class TreesHead(SolvedHead):
     def _mean(self, read_BR: Tensor) -> Tensor:
         """Of the leaves of each network, shape (B,)."""
         start_B = torch.arange(len(read_BR), device=read_BR.device) * self.in_features
-        numbers, children = read_BR.flatten(), self.child_M2.flatten()
+        numbers = read_BR.flatten()
         place_TB, before_TB = self.root_T.long()[:, None].expand(-1, len(read_BR)), None
         while before_TB is None or not torch.equal(place_TB, before_TB):
             before_TB = place_TB
-            number_TB = numbers[start_B + self.feature_M[place_TB]]
-            second_TB = number_TB > self.threshold_M[place_TB]
-            place_TB = children[2 * place_TB + second_TB].long()
+            second_TB = self.second_M[place_TB].long()
+            beyond_TB = numbers[start_B + self.feature_M[place_TB]] > self.number_M[place_TB]
+            beyond_TB |= second_TB == place_TB  # a leaf
+            place_TB = torch.where(beyond_TB, second_TB, place_TB + 1)
         # In double precision a sum is the same in a batch of any size.
-        mean_B: Tensor = self.value_M[place_TB].double().mean(dim=0)
+        mean_B: Tensor = self.number_M[place_TB].double().mean(dim=0)
         return mean_B
 
 
@@ -119,18 +117,15 @@ def flattened(trees: list[Any]) -> dict[str, Tensor]:
         for name in ("feature", "threshold", "value")
     )
     leaf_M = feature_M < 0
-    child_M2 = np.concatenate(
-        [
-            np.stack([tree.children_left, tree.children_right], axis=1) + root
-            for tree, root in zip(trees, root_T, strict=True)
-        ]
+    # scikit-learn puts the first child behind its parent.
+    second_M = np.concatenate(
+        [tree.children_right + root for tree, root in zip(trees, root_T, strict=True)]
     )
-    own_M2 = np.arange(len(child_M2))[:, None]
+    value_M = value_M[:, 0, 0].astype(np.float32)
     buffers: dict[str, npt.NDArray[Any]] = {
-        "feature_M": np.where(leaf_M, 0, feature_M).astype(np.int32),
-        "threshold_M": np.where(leaf_M, np.float32(0), _rounded_down(threshold_M)),
-        "child_M2": np.where(leaf_M[:, None], own_M2, child_M2).astype(np.int32),
-        "value_M": value_M[:, 0, 0].astype(np.float32),
+        "feature_M": np.where(leaf_M, 0, feature_M).astype(np.int16),
+        "number_M": np.where(leaf_M, value_M, _rounded_down(threshold_M)),
+        "second_M": np.where(leaf_M, np.arange(len(leaf_M)), second_M).astype(np.int32),
         "root_T": root_T.astype(np.int32),
     }
     return {name: torch.from_numpy(values) for name, values in buffers.items()}
