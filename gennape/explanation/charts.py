@@ -6,8 +6,8 @@ from math import isfinite
 from gennape.explanation.node_map import BETTER, WORSE
 from gennape.explanation.quantities import Amounts
 from gennape.explanation.records import Explanation, FeatureContribution
+from gennape.pages import FAINT, INK, RULE
 
-INK, FAINT, RULE = "#1d2433", "#5d6879", "#d5dbe4"
 ROW, LABEL, FIGURE, WIDTH = 30.0, 150.0, 90.0, 860.0
 STRIP_WIDTH, BAR_WIDTH, HEIGHT = 150.0, 120.0, 16.0
 

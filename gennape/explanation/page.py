@@ -1,48 +1,23 @@
 """The explanation as one page of HTML that needs no other file, no network and no script."""
 
-from collections.abc import Iterable
 from html import escape
 from math import isfinite
 
 import numpy as np
 
-from gennape.explanation.charts import FAINT, INK, RULE, bar, strip, waterfall
+from gennape.explanation.charts import bar, strip, waterfall
 from gennape.explanation.quantities import Amounts, count, distance, readable, usual
 from gennape.explanation.records import Explanation, NodeNumbers
+from gennape.pages import RULE, document, figure, table
 from onnx_bench.cost import cost
 from onnx_bench.drawing import words
 
 STYLE = f"""
-:root {{ color-scheme: light; }}
-body {{ margin: 0; background: #f3f5f8; color: {INK};
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }}
-main {{ max-width: 1080px; margin: 0 auto; padding: 28px 20px 60px; }}
-section, header {{ background: #fff; border-radius: 12px; padding: 22px 26px; margin: 0 0 18px;
-  box-shadow: 0 1px 3px rgb(29 36 51 / .10); }}
-h1 {{ font-size: 19px; margin: 0 0 2px; overflow-wrap: anywhere; }}
-h2 {{ font-size: 17px; margin: 0 0 4px; }}
-p {{ margin: 4px 0 12px; max-width: 80ch; }}
-.faint, small {{ color: {FAINT}; }}
-.figures {{ display: flex; flex-wrap: wrap; gap: 14px 40px; margin: 18px 0 4px; }}
-.figures b {{ display: block; font-size: 26px; line-height: 1.2; font-weight: 650; }}
-.figures .score b {{ font-size: 40px; }}
-.warning {{ background: #fff4dc; border-left: 5px solid #d99a1c; border-radius: 6px;
-  padding: 10px 14px; margin: 16px 0 0; max-width: none; }}
-.wide {{ overflow-x: auto; }}
-.wide > svg {{ width: 100%; height: auto; }}
 .full {{ position: relative; left: 50%; transform: translateX(-50%); box-sizing: border-box;
   width: max-content; min-width: 100%; max-width: 96vw; }}
-table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
-th {{ text-align: left; font-size: 12.5px; font-weight: 600; color: {FAINT}; }}
-th, td {{ padding: 7px 10px; border-bottom: 1px solid {RULE}; vertical-align: middle; }}
-td svg {{ display: block; }}
-tr:last-child td {{ border-bottom: 0; }}
-.number {{ text-align: right; white-space: nowrap; }}
-code {{ font: 13px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }}
 .map {{ overflow: auto; max-height: 92vh; border: 1px solid {RULE}; border-radius: 8px; }}
 .map svg {{ display: block; margin: 0 auto; }}
-summary {{ cursor: pointer; font-weight: 600; }}
-@media print {{ .map {{ max-height: none; overflow: visible; }} body {{ background: #fff; }} }}
+@media print {{ .map {{ max-height: none; overflow: visible; }} }}
 """
 METHOD = """
 <p><b>Features.</b> Each is either that of this network or that of the mean network trained on. A
@@ -78,14 +53,8 @@ def page(explanation: Explanation, top: int = 10) -> str:
         _nodes(explanation, explanation.nodes, amounts, top) if explanation.nodes else "",
         f"<section><details><summary>How this is computed</summary>{METHOD}</details></section>",
     ]
-    title = escape(f"{explanation.network}: why {amounts.plain(explanation.score)}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en" xmlns="http://www.w3.org/1999/xhtml"><head>'
-        f'<meta charset="utf-8"/><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<style>{STYLE}</style></head>\n<body><main>\n{chr(10).join(filter(None, parts))}\n"
-        "</main></body></html>\n"
-    )
+    title = f"{explanation.network}: why {amounts.plain(explanation.score)}"
+    return document(title, parts, STYLE)
 
 
 def _head(explanation: Explanation, amounts: Amounts) -> str:
@@ -94,15 +63,15 @@ def _head(explanation: Explanation, amounts: Amounts) -> str:
     moved = (explanation.score - explanation.reference) / (explanation.deviation or 1.0)
     costs = cost(explanation.graph)
     figures = [
-        _figure("score", amounts.plain(explanation.score), interval),
-        _figure("", amounts.plain(explanation.reference), "score of the mean network"),
-        _figure("", f"{moved:+.2f}".replace("-", "−"), "deviations of the labels between them"),
-        _figure("", count(costs.macs), "multiply-accumulates"),
-        _figure("", count(costs.parameters), "parameters"),
+        figure(amounts.plain(explanation.score), interval, "score"),
+        figure(amounts.plain(explanation.reference), "score of the mean network"),
+        figure(f"{moved:+.2f}".replace("-", "−"), "deviations of the labels between them"),
+        figure(count(costs.macs), "multiply-accumulates"),
+        figure(count(costs.parameters), "parameters"),
     ]
     if explanation.family:
         nearest = f"nearest family; distance {distance(explanation.distance)}, 1 is the edge"
-        figures.append(_figure("", escape(explanation.family), nearest))
+        figures.append(figure(escape(explanation.family), nearest))
     by = f" for <b>{escape(explanation.model)}</b>" if explanation.model else ""
     less = "; less is better" if explanation.lower_is_better else ""
     return (
@@ -110,10 +79,6 @@ def _head(explanation: Explanation, amounts: Amounts) -> str:
         f"<small>Why it has its score{by}, in the units of the labels{less}</small>"
         f'<div class="figures">{"".join(figures)}</div>{_warnings(explanation)}</header>'
     )
-
-
-def _figure(kind: str, value: str, meaning: str) -> str:
-    return f'<div class="{kind}"><b>{value}</b><small>{meaning}</small></div>'
 
 
 def _warnings(explanation: Explanation) -> str:
@@ -139,13 +104,13 @@ def _groups(explanation: Explanation, amounts: Amounts) -> str:
         for group in explanation.groups
     )
     more = ", and what single members say of them" if members else ""
-    table = f'<div class="wide">{_table(heads, rows)}</div>'
+    drawn = f'<div class="wide">{table(heads, rows)}</div>'
     return (
         "<section><h2>What moves the score</h2>"
         "<p>From the mean of the networks trained on to this one, a step for each group of "
         "features. Blue makes the score better, orange worse.</p>"
         f'<div class="wide">{waterfall(explanation)}</div>'
-        f"<details><summary>The groups{more}</summary>{table}</details></section>"
+        f"<details><summary>The groups{more}</summary>{drawn}</details></section>"
     )
 
 
@@ -172,7 +137,7 @@ def _features(explanation: Explanation, amounts: Amounts, top: int) -> str:
     return (
         "<section><h2>Features</h2><p>Those that move the score most. The strip shows the range of "
         "the networks trained on, their mean as a stroke, and this network as a dot, hollow where "
-        f'it is outside.</p><div class="wide">{_table(heads, rows, first=2)}</div>{more}</section>'
+        f'it is outside.</p><div class="wide">{table(heads, rows, first=2)}</div>{more}</section>'
     )
 
 
@@ -196,7 +161,7 @@ def _nodes(explanation: Explanation, nodes: NodeNumbers, amounts: Amounts, top: 
         '<section class="full"><h2>Nodes</h2><p>What the score would lose without each node. Point '
         f'at a box for more.</p><div class="map">{explanation.to_svg()}</div>'
         f"<details><summary>The {top} nodes that are worth most, or cost most</summary>"
-        f"{_table(heads, rows, first=3)}</details></section>"
+        f"{table(heads, rows, first=3)}</details></section>"
     )
 
 
@@ -204,15 +169,3 @@ def largest_nodes(nodes: NodeNumbers, top: int) -> list[int]:
     """The nodes of the largest effects, of either sign."""
     order = np.argsort(-np.abs(nodes.effect_N), kind="stable")  # nan comes last
     return [int(i) for i in order[:top] if np.isfinite(nodes.effect_N[i])]
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], first: int = 1) -> str:
-    """The first columns hold words, the others numbers."""
-    kinds = [' class="number"' if place >= first else "" for place, _ in enumerate(heads)]
-    top = "".join(f"<th{kind}>{head}</th>" for kind, head in zip(kinds, heads, strict=True))
-    body = (
-        "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True))
-        for row in rows
-    )
-    lines = "".join(f"<tr>{line}</tr>" for line in body)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"

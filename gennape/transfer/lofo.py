@@ -1,0 +1,207 @@
+"""Leave one family out: every family is scored by a model whose sources lack it.
+
+For each seed one generalist learns on NAS-Bench-101 and one specialist on each other source. A
+target's own specialist is silenced, and in a second round those of its kin, since kinship flatters.
+NAS-Bench-101 itself is scored by a model whose generalist learnt on the first of the others,
+NAS-Bench-201.
+
+Sources are the tables that may train a checkpoint that ships, so that what is measured is that
+checkpoint. Of a target nothing is seen before its zero-shot scores; in the mode `ranked set` its
+networks are, without labels (`gennape.ranked_set`). With k labels the learner of few labels is
+fitted to k random networks, and the rest is scored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from gennape.checkpoint import Checkpoint, load
+from gennape.features.whole import COLUMN
+from gennape.inference import Predictor
+from gennape.metrics import kendall, spearman
+from gennape.models.ensemble import Ensemble
+from gennape.models.performance import PerformanceModel
+from gennape.models.scored import ScoredEncoder
+from gennape.models.specialists import SpecialistsHead
+from gennape.ranked_set import smoothed
+from gennape.targets import TargetScale
+from gennape.transfer.targets import TARGETS, Networks, Target
+from gennape.transfer.targets import load as load_target
+from gennape.tuning import TuneSettings, predictions, priors, represented
+from gennape.universal.build import build
+from gennape.universal.sources import GENERALIST, SPECIALISTS, Report, Source, families
+from gennape.universal.training import Recipe, Split, generalist, some
+
+Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Row = dict[str, Any]
+
+SCORED = 1500
+"""Networks that are scored after a fit, at most: few-shot figures are means over seeds anyway."""
+ENOUGH = 40
+"""Networks that must be left to be scored."""
+TOP = 0.1
+BEST = 10
+SINGLE, SET = "single", "ranked set"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured.
+
+    Args:
+        targets: of `TARGETS`.
+        most: networks of a target at most; None for all of them.
+        recipe: of the universal model.
+        wide, narrow: what its generalist and its specialists learn from.
+        encoders: folder with seed0/cl_t/predictor and so on, as `scripts/paper_tables.py` trains
+            them on NAS-Bench-101, to measure a graph network beside; None for none.
+        data_root: folder of the public tables, GENNAPE_DATA by default.
+    """
+
+    targets: tuple[Target, ...] = TARGETS
+    most: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    wide: Source = GENERALIST
+    narrow: tuple[Source, ...] = SPECIALISTS
+    encoders: Path | None = None
+    data_root: Path | None = None
+
+
+class Score(NamedTuple):
+    """What one estimator says of a target's networks, or of some of them."""
+
+    estimator: str
+    mode: str
+    left_out: str
+    score_N: Values
+    rows_N: Rows
+
+
+def run_seed(
+    plan: Plan, seed: int, work: Path, done: frozenset[str], say: Report
+) -> Iterator[tuple[Target, list[Row]]]:
+    """The rows of each target that is not done, one target after the other.
+
+    Args:
+        work: folder of the models; those that are there are not trained again.
+        done: keys of targets.
+        say: called with a line on each step.
+    """
+    scored: tuple[Target | None, list[Score]] = None, []
+    for target in plan.targets:
+        if target.key in done:
+            continue
+        checkpoint = _sources(plan, target, seed, work, say)
+        networks = load_target(target, plan.data_root, plan.most)
+        say(f"{target.key}: {len(networks):,} networks")
+        if scored[0] is None or scored[0].networks != target.networks:
+            scored = target, [*_scores(plan, checkpoint, target, networks, seed, work, say)]
+        rows = [_row(score, networks.label_N) for score in scored[1]]
+        for shots in target.shots:
+            if shots + ENOUGH <= len(networks):
+                rows.append(_few_shot(checkpoint, target, networks, shots, seed))
+        yield target, [{**_named(target, networks), "seed": seed, **row} for row in rows]
+
+
+def _sources(plan: Plan, target: Target, seed: int, work: Path, say: Report) -> Checkpoint:
+    """The checkpoint that scores a target, trained if it is not there."""
+    own = target.left_out == plan.wide.benchmark
+    folder = work / f"seed{seed}" / (f"without-{plan.wide.benchmark}" if own else "universal")
+    if not folder.is_dir():
+        wide, *narrow = plan.narrow if own else (plan.wide, *plan.narrow)
+        build(plan.data_root, seed, plan.recipe, wide, narrow, say).save(folder)
+    return load(folder)
+
+
+def _graph_network(plan: Plan, seed: int, work: Path, say: Report) -> Ensemble:
+    """Perceptrons on a contrastive encoder and the same numbers, prior and ranks, without trees."""
+    assert plan.encoders
+    folder = work / f"seed{seed}" / "graph-network"
+    if not folder.is_dir():
+        encoder = load(plan.encoders / f"seed{seed}" / "cl_t" / "predictor").model
+        family = families(plan.wide, plan.data_root, say)[0]
+        say(f"graph network on {family.name}")
+        rows = Split.of(len(family), seed).train
+        recipe = replace(plan.recipe, perceptrons=3)
+        start = generalist(family, rows, recipe, seed, cast(PerformanceModel, encoder))
+        Checkpoint(start, form="fused").save(folder)
+    return cast(Ensemble, load(folder).model)
+
+
+def _scores(
+    plan: Plan,
+    checkpoint: Checkpoint,
+    target: Target,
+    networks: Networks,
+    seed: int,
+    work: Path,
+    say: Report,
+) -> Iterator[Score]:
+    """Zero-shot, of each estimator and mode."""
+    model = cast(PerformanceModel, checkpoint.model)
+    start = cast(Ensemble, cast(ScoredEncoder, model.encoder).model)
+    head = cast(SpecialistsHead, model.head)
+    graphs, every = networks.graphs, np.arange(len(networks))
+    whole_ND = graphs.whole_GD.double().numpy()
+    for name in ("macs", "parameters"):
+        yield Score(name, SINGLE, "", whole_ND[:, COLUMN[name]], every)
+    yield Score("prior", SINGLE, "", priors(start, TargetScale(), graphs)[:, 0], every)
+    found_NK = predictions(start, TargetScale(), graphs)
+    for kind, name in (("trees", "trees"), ("mlp", "perceptrons")):
+        own = [k for k, m in enumerate(start.config.members) if m.model.head == kind]
+        yield Score(name, SINGLE, "family", found_NK[:, own].mean(axis=1), every)
+    yield Score("generalist", SINGLE, "family", found_NK @ start.weights_K.numpy(), every)
+    read_NR = represented(model, graphs)
+    for left_out in ("family", "kin"):
+        head.leave_out([target.left_out, *(target.kin if left_out == "kin" else ())])
+        score_N = head(read_NR).double().numpy()
+        yield Score("universal", SINGLE, left_out, score_N, every)
+        yield Score("universal", SET, left_out, smoothed(score_N, whole_ND), every)
+    if plan.encoders and target.left_out != plan.wide.benchmark:
+        rows = every if target.encoded is None else some(every, target.encoded, 0)
+        network = _graph_network(plan, seed, work, say)
+        mean_N = predictions(network, TargetScale(), graphs, rows).mean(axis=1)
+        yield Score("graph network", SINGLE, "family", mean_N, rows)
+
+
+def _few_shot(
+    checkpoint: Checkpoint, target: Target, networks: Networks, shots: int, seed: int
+) -> Row:
+    """The row of the learner of few labels, kin left out as well."""
+    head = cast(SpecialistsHead, cast(PerformanceModel, checkpoint.model).head)
+    head.leave_out([target.left_out, *target.kin])
+    order = np.random.default_rng([seed, shots]).permutation(len(networks))
+    seen, rest = order[:shots], order[shots : shots + SCORED]
+    settings = TuneSettings(seed=seed, learner="numbers")
+    fitted = Predictor(checkpoint).fit(networks.graphs.take(seen), networks.label_N[seen], settings)
+    score_N = fitted.predict(networks.graphs.take(rest))
+    return _row(Score("universal", SINGLE, "kin", score_N, rest), networks.label_N, shots)
+
+
+def _named(target: Target, networks: Networks) -> Row:
+    return {
+        "target": target.benchmark if target.family is None else target.left_out,
+        "subset": networks.subset,
+        "label": networks.label,
+    }
+
+
+def _row(score: Score, labels: Values, shots: int = 0) -> Row:
+    """Figures of one estimator; none where it says the same of all."""
+    score_N, label_N = score.score_N, labels[score.rows_N]
+    row: Row = {"estimator": score.estimator, "mode": score.mode, "left_out": score.left_out}
+    row |= {"shots": shots, "networks": len(label_N)}
+    if np.ptp(score_N) == 0:
+        return row
+    best = label_N >= np.quantile(label_N, 1 - TOP)
+    row |= {"spearman": spearman(score_N, label_N), "kendall": kendall(score_N, label_N)}
+    if np.ptp(label_N[best]) > 0 and np.ptp(score_N[best]) > 0:
+        row["spearman_top"] = spearman(score_N[best], label_N[best])
+    row["best_of_ten"] = label_N[np.argsort(-score_N, kind="stable")[:BEST]].max()
+    row["best"] = label_N.max()
+    return row
