@@ -1,10 +1,11 @@
 """How near a network lies to those that a predictor was trained on, told without labels.
 
 Of each training family a sample of embeddings is kept (`assessment` joins to what the encoder says
-of a network what the network is made of). A network's distance to the family is the
-mean distance to the k nearest of them, each feature divided by its deviation, in units of a limit:
-the distance below which 95 % of the family's own networks lie. More than 1, to every family, is out
-of distribution (the k-nearest-neighbour detector of Sun et al., ICML 2022, with a limit a family).
+of a network what the network is made of). A network's distance to the family is the mean distance
+to the k nearest of them, each feature divided by its deviation. The nearest family is told, and how
+far it is in units of a limit: the distance below which 95 % of the family's own networks lie. More
+than 1 is out of distribution (the k-nearest-neighbour detector of Sun et al., ICML 2022, with a
+limit a family).
 """
 
 import math
@@ -35,7 +36,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class Familiarity(NamedTuple):
-    """Of N networks: the nearest family, and the distance to it; above 1 is strange."""
+    """Of N networks: the nearest family, and how far it is; above 1 is strange."""
 
     family_N: npt.NDArray[np.str_]
     distance_N: Values
@@ -123,14 +124,13 @@ class Reference:
             )
         point_NF = embedding / self.deviation_F
         distance_CN = np.stack(
-            [
-                _distance(own.embedding_RF / self.deviation_F, point_NF) / own.limit
-                for own in self.known
-            ]
+            [_distance(own.embedding_RF / self.deviation_F, point_NF) for own in self.known]
         )
+        # Plainly the nearest: in units of its limit a family of which no two are alike is near all.
         nearest_N = distance_CN.argmin(axis=0)
         names = np.array([own.family for own in self.known])
-        return Familiarity(names[nearest_N], distance_CN.min(axis=0))
+        limits = np.array([own.limit for own in self.known])
+        return Familiarity(names[nearest_N], distance_CN.min(axis=0) / limits[nearest_N])
 
     def joined(self, embedding_NF: npt.ArrayLike, families: Sequence[str]) -> "Reference":
         """This reference and that of networks whose embeddings the same encoder made."""

@@ -199,3 +199,13 @@ def test_deviations_that_are_none_are_refused() -> None:
 def test_embeddings_of_another_width_are_refused(points: Values) -> None:
     with pytest.raises(GennapeError, match="expected"):
         reference(cells=cloud(30)).judge(points)
+
+
+def test_the_nearest_family_is_the_nearest_however_wide_another_is() -> None:
+    rng = np.random.default_rng(0)
+    narrow, wide = rng.normal(size=(300, 2)) * 0.1, 50 + 20 * rng.normal(size=(300, 2))
+    both = Reference.of(np.concatenate([narrow, wide]), ["narrow"] * 300 + ["wide"] * 300)
+    assert both is not None
+    found = both.judge(np.array([[3.0, 3.0]]))
+    assert found.family_N.tolist() == ["narrow"]
+    assert found.distance_N[0] > 1
