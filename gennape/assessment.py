@@ -13,7 +13,8 @@ from gennape.conformal import COVERAGE, Calibration, checked_coverage
 from gennape.familiarity import Familiarity, Reference, drawn
 from gennape.features.composition import composition
 from gennape.models.ensemble import Ensemble
-from gennape.tuning import BATCH, embedded, predictions, priors
+from gennape.models.solved import FewLabelsHead
+from gennape.tuning import BATCH, embedded, judged, learns_few, predictions, priors
 
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -31,13 +32,14 @@ class Assessment(NamedTuple):
     """Ends of the intervals; nan without a calibration, infinite with too small a one."""
     high_N: Values
     spread_N: Values
-    """Deviation of the members of an ensemble; 0 for a single model."""
+    """Deviation of the members of an ensemble, or what a learner of few labels expects of its
+    errors; 0 for any other model."""
     family_N: npt.NDArray[np.str_]
     """The nearest family of those trained on; empty where these are not known."""
     distance_N: Values
     """To that family: 1 is as far as the outermost 5 % of its own networks; nan if not known."""
     strange_N: npt.NDArray[np.bool_]
-    """Farther than that from every family."""
+    """Farther than that."""
 
 
 def assess(
@@ -45,14 +47,18 @@ def assess(
     graphs: EncodedGraphs,
     coverage: float = COVERAGE,
     batch_size: int = BATCH,
+    said: tuple[Values, Values] | None = None,
 ) -> Assessment:
     """Scores of networks with intervals that hold the label with a probability of `coverage`.
+
+    Args:
+        said: what counts as the checkpoint's predictions and their spread, as `predicted` gives it.
 
     Raises:
         GennapeError: the coverage is not between 0 and 1.
     """
     checked_coverage(coverage)
-    mean_N, spread_N = predicted(checkpoint, graphs, batch_size=batch_size)
+    mean_N, spread_N = said or predicted(checkpoint, graphs, batch_size=batch_size)
     score_N = -mean_N if checkpoint.lower_is_better else mean_N
     half_N = np.full(len(graphs), np.nan)
     if checkpoint.calibration:
@@ -79,9 +85,11 @@ def predicted(
 
     What was learnt counts by the checkpoint's `trust` alone for strange networks: the rest of their
     prediction is the prior (`models.whole`). The spread is the weighted standard deviation of the
-    members, 0 for a single model.
+    members, or what a learner of few labels expects of its errors, 0 for any other single model.
     """
     model = checkpoint.model
+    if learns_few(model):  # which has seen labels of what it is for: there is nothing to distrust
+        return judged(model, checkpoint.scale, graphs, rows, batch_size)
     found_NK = predictions(model, checkpoint.scale, graphs, rows, batch_size)
     if checkpoint.trust < 1:
         prior_NK = priors(model, checkpoint.scale, graphs, rows)
@@ -89,6 +97,22 @@ def predicted(
     weights_K = model.weights_K.numpy() if isinstance(model, Ensemble) else np.ones(1)
     mean_N = found_NK @ weights_K
     return mean_N, np.sqrt(((found_NK - mean_N[:, None]) ** 2) @ weights_K)
+
+
+def left_out(checkpoint: Checkpoint) -> tuple[Values, Values] | None:
+    """The same of networks just learnt from, by learners that have not seen the label in question.
+
+    None of a checkpoint that was loaded, of too few labels, or of another model than a learner of
+    few labels.
+    """
+    head = checkpoint.model.head if learns_few(checkpoint.model) else None
+    if not isinstance(head, FewLabelsHead) or head.left_out is None:
+        return None
+    scale = checkpoint.scale
+    return (
+        head.left_out.prediction_N * scale.std + scale.mean,
+        head.left_out.deviation_N * scale.std,
+    )
 
 
 def _trust(checkpoint: Checkpoint, graphs: EncodedGraphs, rows: Rows | None) -> Values:
@@ -117,15 +141,16 @@ def with_uncertainty(
 
     Args:
         labels: of every graph, as they were learnt: higher is better.
-        held_out_rows: may be none; there is no calibration then.
+        held_out_rows: may be none; a learner of few labels is calibrated by each label that it left
+            out then, in turn, and others have no calibration.
         families: of every graph.
         seed: of the networks that are kept as the reference.
         known: a reference by the same encoder, which these join.
     """
-    calibration = None
+    said, rows = left_out(checkpoint), train_rows
     if len(held_out_rows):
-        mean_N, spread_N = predicted(checkpoint, graphs, held_out_rows)
-        calibration = Calibration.of(mean_N, spread_N, labels[held_out_rows])
+        said, rows = predicted(checkpoint, graphs, held_out_rows), held_out_rows
+    calibration = Calibration.of(*said, labels[rows]) if said else None
     # Of many networks a few hundred are embedded, not all of them.
     both = np.concatenate([train_rows, held_out_rows])
     rows = np.concatenate([*drawn(families, both, seed).values()])

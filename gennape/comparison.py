@@ -1,27 +1,31 @@
-"""A predictor before and after fine-tuning, on the networks that were held out.
+"""A predictor before and after fine-tuning, on networks that what predicts has not learnt from.
 
-These networks also set the intervals and, where a network learns, chose the epoch. So figures after
-fine-tuning may be a little better than on new networks, and that the intervals hold here is by
-construction; what they are worth elsewhere, only further labels tell.
+These are the networks held out, or, where a learner of few labels leaves out labels in turn, all of
+them. They also set the intervals and chose what the learner says, the epoch of a network or shares
+of a few ways to learn. So figures after fine-tuning may be a little better than on new networks,
+and that the intervals hold here is by construction; what they are worth elsewhere, only further
+labels tell.
 """
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from rich.table import Table
 
-from gennape.assessment import Assessment, assess
+from gennape.assessment import Assessment, assess, left_out
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
 from gennape.conformal import COVERAGE, checked_coverage
-from gennape.finetuning import VALIDATION, fine_tuned
+from gennape.finetuning import FROM, VALIDATION, fine_tuned
 from gennape.metrics import Metric, kendall, mae, spearman
-from gennape.tuning import Progress, TuneSettings
+from gennape.models.solved import FewLabelsHead
+from gennape.models.solved.few import LEAST
+from gennape.tuning import Progress, TuneSettings, learns_few
 from onnx_bench.collections.figure import COLOURS, GREY, INK
 from onnx_bench.errors import GennapeError
 
@@ -30,17 +34,19 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 NOTHING = "–"
+HELD_OUT, LEFT_OUT = "held out", "each left out in turn"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was predicted of the N networks held out, before and after fine-tuning.
+    """What was predicted of N networks, before and after fine-tuning on others.
 
     Args:
         true_N: their labels.
         before, after: what the predictor said of them.
         turned: whether lower is better for one of the two predictors only.
         coverage: of the intervals.
+        where: which networks these are.
     """
 
     true_N: Values
@@ -48,6 +54,7 @@ class Comparison:
     after: Assessment
     turned: bool = False
     coverage: float = COVERAGE
+    where: str = HELD_OUT
 
     @classmethod
     def of(
@@ -57,11 +64,17 @@ class Comparison:
         graphs: EncodedGraphs,
         labels: Values,
         coverage: float = COVERAGE,
+        said: tuple[Values, Values] | None = None,
     ) -> "Comparison":
-        """What both checkpoints say of these networks, and how their labels are."""
-        before, after = (assess(checkpoint, graphs, coverage) for checkpoint in (old, new))
+        """What both checkpoints say of these networks, and how their labels are.
+
+        Args:
+            said: what learners of the new one say that have not seen the label in question, if it
+                has learnt from these networks.
+        """
+        before, after = assess(old, graphs, coverage), assess(new, graphs, coverage, said=said)
         turned = old.lower_is_better != new.lower_is_better
-        return cls(labels, before, after, turned, coverage)
+        return cls(labels, before, after, turned, coverage, LEFT_OUT if said else HELD_OUT)
 
     def figures(self) -> dict[str, dict[str, float]]:
         """What is measured, before and after; what cannot be said is nan.
@@ -95,7 +108,7 @@ class Comparison:
 
     def table(self) -> Table:
         """The figures for people."""
-        table = Table(title=f"on the {len(self.true_N)} networks held out")
+        table = Table(title=f"on {len(self.true_N)} networks {self.where}")
         table.add_column("")
         for name in ("Spearman", "Kendall", "mean error", f"{self.coverage:.0%} interval", "holds"):
             table.add_column(name, justify="right")
@@ -123,7 +136,7 @@ class Comparison:
             for ax, (when, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
                 score = _shown(figures[when]["spearman"])
                 _scatter(ax, self.true_N, getattr(self, when), f"{title}: Spearman {score}")
-            figure.suptitle(f"{len(self.true_N)} networks held out", color=INK)
+            figure.suptitle(f"{len(self.true_N)} networks {self.where}", color=INK)
             figure.savefig(stream, dpi=150, format="png")
             return stream.getvalue()
 
@@ -137,7 +150,7 @@ def learn_and_compare(
     lower_is_better: bool = False,
     coverage: float = COVERAGE,
 ) -> tuple[Checkpoint, Comparison | None]:
-    """The checkpoint after fine-tuning, and what came of it; None if nothing was held out.
+    """The checkpoint after fine-tuning, and what came of it; None if all labels were seen.
 
     Args:
         graphs: each network once (`gennape.finetuning.distinct`); the rest is for `fine_tuned`.
@@ -149,34 +162,48 @@ def learn_and_compare(
     checked_coverage(coverage)
     new = fine_tuned(old, graphs, labels, settings, progress, lower_is_better)
     _, held_out = settings.split(len(labels))
-    if len(held_out) == 0:
+    said = None
+    if len(held_out):
+        graphs, labels = EncodedGraphs(graphs.graphs.take(held_out)), labels[held_out]
+    elif (said := left_out(new)) is None:
         return replace(new, metrics={}), None
-    tested = EncodedGraphs(graphs.graphs.take(held_out))
-    comparison = Comparison.of(old, new, tested, labels[held_out], coverage)
+    comparison = Comparison.of(old, new, graphs, labels, coverage, said)
     return replace(new, metrics=comparison.metrics()), comparison
 
 
 def remarks(new: Checkpoint, settings: TuneSettings, count: int, coverage: float) -> Iterator[str]:
     """What a user should know of a fine-tuning on so many networks, a line each."""
     learnt, held_out = map(len, settings.split(count))
+    yield f"learnt from {learnt} networks{_shares(new)}"
     if new.calibration is None:
         yield (
-            f"learnt from {learnt} networks; none was held out, so there is no report and no "
-            f"interval (--validation {VALIDATION:g} holds out a fifth)"
+            "there is no report and no interval: these need labels that are left out, a fifth of "
+            f"{FROM} or more (--validation {VALIDATION:g}), or {LEAST} or more in turn "
+            "(--learner numbers)"
         )
         return
-    if settings.learner == "numbers":
-        yield f"learnt from {learnt} networks; {held_out} set the intervals"
+    if not held_out:
+        yield "each of them, predicted without its label, set the intervals"
+    elif settings.learner == "numbers":
+        yield f"{held_out} others set the intervals"
     else:
         yield (
-            f"learnt from {learnt} networks; {held_out} chose the epoch and set the intervals, so "
-            "that new ones may be predicted a little worse"
+            f"{held_out} others chose the epoch and set the intervals, so that new networks may be "
+            "predicted a little worse"
         )
     if new.calibration.highest < coverage:
         yield (
-            f"{held_out} networks are too few for an interval that holds with {coverage:g}; "
-            f"--coverage {new.calibration.highest:.2g} or less works, and so do more labels"
+            f"{held_out or learnt} networks are too few for an interval that holds with "
+            f"{coverage:g}; --coverage {new.calibration.highest:.2g} or less works, and so do more "
+            "labels"
         )
+
+
+def _shares(new: Checkpoint) -> str:
+    """How much each way to learn counts, if there are several."""
+    if not learns_few(new.model):
+        return ""
+    return f": {cast(FewLabelsHead, new.model.head).describe()} (inner cross-validation)"
 
 
 def _measured(metric: Metric, predicted: Values, true: Values) -> float:

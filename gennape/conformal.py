@@ -1,13 +1,20 @@
-"""Split conformal prediction: intervals that hold without a model of the errors.
+"""Conformal prediction: intervals that hold without a model of the errors.
 
 On n networks that were not learnt from, with predictions f and labels y, the scores are
 
     R_i = |y_i - f_i| / (s_i + s_0),
 
-s the spread of an ensemble's members, s_0 a floor. With q the ceil((n + 1) c)-th smallest score,
+s the spread of an ensemble's members, or what a learner of few labels expects of its errors, s_0 a
+floor. With q the ceil((n + 1) c)-th smallest score,
 the interval f +- q (s + s_0) holds the label of a new network with a probability of c or more, if
 that network and the n could have changed places (Vovk, Gammerman and Shafer, 2005; with normalised
 residuals: Lei et al., JASA 2018, section 5.2).
+
+Few labels are not held out but left out, some in turn: f_i then is what a learner from the others
+says. Such scores, of learners with fewer labels, are if anything too large for the learner from
+all. This is the jackknife, not jackknife+ or CV+ (Barber et al., Annals of Statistics 2021), which
+would keep all these learners: it promises nothing of learners that a few labels turn around. How
+often intervals hold is measured by `scripts/interval_coverage.py`.
 """
 
 import math

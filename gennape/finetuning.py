@@ -8,18 +8,22 @@ import numpy.typing as npt
 from gennape.assessment import with_uncertainty
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form
-from gennape.tuning import Labels, Progress, Rows, TuneSettings, tune
+from gennape.tuning import Labels, Learner, Progress, Rows, TuneSettings, tune
 from onnx_bench.collections.isomorphism import groups, keys
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.families import FAMILIES, family_of
 
 VALIDATION, FROM = 0.2, 20
-"""The share that commands hold out, from so many networks on: with fewer none can be spared."""
+"""The share that is held out where a network learns, from so many on: with fewer none can be
+spared."""
 
 
-def default_validation(count: int) -> float:
-    """The share of so many networks that is held out where none is named."""
-    return VALIDATION if count >= FROM else 0.0
+def default_validation(count: int, learner: Learner) -> float:
+    """The share of so many networks that commands hold out where none is named.
+
+    A learner from numbers needs none: it is tested on each label by learners without it.
+    """
+    return VALIDATION if learner == "network" and count >= FROM else 0.0
 
 
 def fine_tuned(
@@ -33,7 +37,8 @@ def fine_tuned(
     """The checkpoint after fine-tuning, with its calibration and reference; `old` stays.
 
     Args:
-        graphs: in the form of the checkpoint; each network once, if some are held out (`distinct`).
+        graphs: in the form of the checkpoint; each network once (`distinct`), lest errors be known
+            by networks that were learnt from.
         labels: shape (N,), higher is better, unless `lower_is_better`.
 
     Raises:

@@ -12,7 +12,7 @@ from gennape.assessment import Assessment, assess, predicted
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form, load
 from gennape.conformal import COVERAGE
-from gennape.finetuning import checked_labels, distinct, fine_tuned
+from gennape.finetuning import checked_labels, distinct, fine_tuned, resolved
 from gennape.tuning import BATCH, Progress, TuneSettings, embedded
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
@@ -35,7 +35,7 @@ class Predictor:
     Networks are computation graphs, paths of ONNX files, or texts `FAMILY:SPECIFICATION`.
 
     Example:
-        >>> predictor = Predictor.from_pretrained("gennape-nb101")  # doctest: +SKIP
+        >>> predictor = Predictor.from_pretrained("gennape-universal")  # doctest: +SKIP
         >>> predictor.predict(["net.onnx", "nasbench201:|...|"])  # doctest: +SKIP
     """
 
@@ -131,10 +131,10 @@ class Predictor:
 
         The scale of the target is taken from the new labels. The same seed gives the same weights.
 
-        With a share of validation (`TuneSettings`) these networks choose the epoch and calibrate
-        the intervals of `assess`, so that intervals come out a little narrow; without, there are
-        none. Then, too, a network that is given several times counts once, with the mean of its
-        labels, lest it be both learnt from and held out.
+        A learner beside the model leaves out labels in turn, from 5 on, to calibrate the intervals
+        of `assess`. Where a network learns, a share of validation (`TuneSettings`) chooses the
+        epoch and calibrates them, so that they come out a little narrow; without one there are
+        none. A network that is given several times counts once then, with the mean of its labels.
 
         Args:
             labels: shape (N,), finite, in any unit; higher is better, unless `lower_is_better`.
@@ -148,7 +148,8 @@ class Predictor:
         settings, form = settings or TuneSettings(), self.checkpoint.form
         graphs = encode(networks, form)
         values = checked_labels(labels, len(graphs))
-        if settings.validation:
+        settings = resolved(settings, self.checkpoint)
+        if settings.validation or settings.learner == "numbers":
             graphs, values = distinct(graphs, values, form)
         self.checkpoint = fine_tuned(
             self.checkpoint, graphs, values, settings, progress, lower_is_better

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gennape.batch import EncodedGraphs, GraphBatch
+from gennape.features.whole import FEATURES
 from gennape.losses import Loss, loss_by_name
 from gennape.models.encoder import Encoder
 from gennape.models.ensemble import AnyModel, Ensemble, EnsembleConfig, Member, kendall_weights
@@ -172,7 +173,7 @@ def _beside(
     """A head for few labels on what the model says; one that the model has already is replaced."""
     learnt, _ = settings.split(len(labels))
     start = cast(ScoredEncoder, model.encoder).model if learns_few(model) else model
-    whole = {"hidden": 0.0, "prior": 0.0}
+    whole = {"hidden": 0.0, "prior": 0.0, "numbers": len(FEATURES)}
     scored = {"model": start.config.to_dict()}
     new = PerformanceModel(ModelConfig("scored", scored, "few-labels", whole=whole)).eval()
     cast(ScoredEncoder, new.encoder).model.load_state_dict(start.state_dict())

@@ -3,9 +3,11 @@
     python scripts/interval_coverage.py --model runs/gennape/ensemble --processes 2
 
 For each benchmark and seed: 2,000 networks are assessed by the model as it is; then it is
-fine-tuned on 50 labels of others, of which a fifth is held out to choose the epoch and to set the
-intervals, and assesses the 2,000 again. `inside` is NAS-Bench-101 without fine-tuning: the rows
-that the model was tested on, with the intervals that it came with.
+fine-tuned on 50 labels of others, as `gennape finetune` does it, and assesses the 2,000 again.
+Intervals are set by labels that a learner beside the model leaves out in turn, or, where the
+network itself learns, by a fifth that is held out, which chooses the epoch, too. `inside` is
+NAS-Bench-101 without fine-tuning: the rows that the model was tested on, with the intervals that it
+came with.
 
 Writes OUT_seeds.csv, a row for each benchmark and seed, from which an interrupted run goes on, and
 OUT.csv, their means and deviations.
@@ -15,7 +17,7 @@ import argparse
 import multiprocessing as mp
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from rich.table import Table
 
 from gennape.assessment import Assessment
 from gennape.batch import EncodedGraphs
+from gennape.finetuning import default_validation, resolved
 from gennape.inference import Predictor
 from gennape.metrics import ConstantPredictionError, spearman
 from gennape.training.data import LabelData
@@ -63,7 +66,7 @@ class Task:
     seed: int
     model: str
     settings: TuneSettings
-    labels: int
+    labels: tuple[int, ...]
     networks: int
     coverage: float
     floor: float
@@ -92,7 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="kgnn-nb101", help="a shipped checkpoint, or a folder")
     parser.add_argument("--families", nargs="+", default=FAMILIES, help="NAME or NAME:SUBSET")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--labels", type=int, default=50)
+    parser.add_argument("--labels", type=int, nargs="+", default=[50], help="one count or several")
     parser.add_argument("--networks", type=int, default=2000, help="to assess, at most")
     parser.add_argument("--coverage", type=float, default=0.9)
     parser.add_argument("--epochs", type=int, default=60)
@@ -109,13 +112,9 @@ def tasks(args: argparse.Namespace) -> Iterator[Task]:
     for benchmark in args.families:
         for seed in range(1 if benchmark == INSIDE else args.seeds):
             settings = TuneSettings(
-                args.freeze,
-                args.epochs,
-                learning_rate=args.learning_rate,
-                validation=0.2,
-                seed=seed,
+                args.freeze, args.epochs, learning_rate=args.learning_rate, seed=seed
             )
-            size = (args.labels, args.networks, args.coverage, args.floor)
+            size = (tuple(args.labels), args.networks, args.coverage, args.floor)
             yield Task(benchmark, seed, args.model, settings, *size)
 
 
@@ -137,7 +136,7 @@ def measured(todo: list[Task], processes: int) -> Iterator[list[dict[str, Any]]]
 
 
 def measure(task: Task) -> list[dict[str, Any]]:
-    """A row for the model as it is, and one after fine-tuning."""
+    """A row for the model as it is, and one after fine-tuning on each number of labels."""
     predictor = Predictor.from_pretrained(task.model)
     if task.benchmark == INSIDE:
         return [row(task, predictor, *inside(task, predictor), labels=0)]
@@ -146,12 +145,21 @@ def measure(task: Task) -> list[dict[str, Any]]:
     fused = predictor.checkpoint.form == "fused"
     graphs = graphs_of(table.networks, fused=fused, source=table.source)
     order = np.random.default_rng(task.seed).permutation(len(table))
-    seen = order[: task.labels]
-    rest = np.sort(order[task.labels :][: task.networks])
+    rest = np.sort(order[max(task.labels) :][: task.networks])
     tested = EncodedGraphs(graphs.take(rest)), table.values[rest]
-    before = row(task, predictor, *tested, labels=0)
-    predictor.fit(EncodedGraphs(graphs.take(seen)), table.values[seen], task.settings)
-    return [before, row(task, predictor, *tested, labels=len(seen))]
+    found = [row(task, predictor, *tested, labels=0)]
+    for count in task.labels:
+        seen, tuned = order[:count], Predictor(predictor.checkpoint)
+        settings = commanded(task.settings, predictor, count)
+        tuned.fit(EncodedGraphs(graphs.take(seen)), table.values[seen], settings)
+        found.append(row(task, tuned, *tested, labels=count))
+    return found
+
+
+def commanded(settings: TuneSettings, predictor: Predictor, labels: int) -> TuneSettings:
+    """The settings as `gennape finetune` completes them."""
+    settings = resolved(settings, predictor.checkpoint)
+    return replace(settings, validation=default_validation(labels, settings.learner))
 
 
 def inside(task: Task, predictor: Predictor) -> tuple[EncodedGraphs, np.ndarray]:

@@ -26,7 +26,7 @@ from gennape.acquisition.choosing import (
 from gennape.assessment import assess, predicted
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form
-from gennape.models.solved.few import LOUD
+from gennape.features.whole import FEATURES
 from gennape.models.solved.gaussian_process import principal
 from gennape.models.whole import WholeGraph
 from onnx_bench.canonical import fuse
@@ -37,6 +37,8 @@ from onnx_bench.errors import GennapeError
 Goal = Literal["explore", "find-best"]
 GOALS = get_args(Goal)
 COMPONENTS = 30
+LOUD = 3.0
+"""Deviations of the score among numbers of one deviation each: it knows more than one of them."""
 SHORT, LONG = 0.5, 1.0
 """Lengths in typical distances: within which networks stand for one another, and tell something."""
 DARING = 1.0
@@ -153,7 +155,7 @@ def points(whole_ND: Tensor, merit_N: FloatArray) -> FloatArray:
 
 def numbers(whole_ND: Tensor, known_MD: Tensor) -> Tensor:
     """Numbers of whole graphs as a learner reads them that knows M of them, shape (N, D)."""
-    whole = WholeGraph(hidden=0.0, prior=0.0)
+    whole = WholeGraph(hidden=0.0, prior=0.0, numbers=len(FEATURES))
     whole.prepare(known_MD)
     return whole.standardised(whole_ND)
 

@@ -22,6 +22,7 @@ from gennape.acquisition.choosing import (
 from gennape.acquisition.suggestion import points, standard
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
+from gennape.features.whole import FEATURES
 from gennape.inference import Predictor
 from gennape.models.performance import PerformanceModel
 from onnx_bench.canonical import fuse
@@ -131,9 +132,9 @@ def test_novelty_is_what_all_before_leave() -> None:
 
 
 def test_numbers_that_do_not_move_and_one_network_make_points() -> None:
-    one = points(torch.ones(1, 200), np.zeros(1))
+    one = points(torch.ones(1, len(FEATURES)), np.zeros(1))
     assert np.isfinite(one).all()
-    assert not points(torch.ones(4, 200), standard(np.full(4, 3.0))).any()
+    assert not points(torch.ones(4, len(FEATURES)), standard(np.full(4, 3.0))).any()
 
 
 # suggest

@@ -16,6 +16,9 @@ from gennape.metrics import spearman
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.scored import ScoredEncoder
 from gennape.models.solved import FewLabelsHead
+from gennape.models.solved.head import Table
+from gennape.models.solved.robust import interpolated, knots
+from gennape.models.solved.stacking import expected_shares, folds
 from gennape.tuning import TuneSettings, predictions, scores, tune
 from onnx_bench.canonical import fuse
 from onnx_bench.errors import GennapeError
@@ -23,6 +26,12 @@ from onnx_bench.graph import ComputationGraph
 
 Labels = npt.NDArray[np.float64]
 NUMBERS = TuneSettings(learner="numbers")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are left out in thirds, not in tenths."""
+    monkeypatch.setattr("gennape.models.solved.stacking.MANY", 3)
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +55,92 @@ def table(rows: int, width: int = 6, seed: int = 0) -> tuple[torch.Tensor, torch
 
 
 def test_the_head_is_the_formula() -> None:
-    read, target = table(40)
-    head = FewLabelsHead(6, known=8, trees=10).eval()
+    (read, target), (other, _) = table(40), table(20, seed=1)
+    head = FewLabelsHead(6, trees=10).eval()
     head.solve(read, target, seed=1)
-    score = (read[:, 0] - read[:, 0].mean()) / read[:, 0].std(correction=0)
-    label = (target - target.mean()) / target.std(correction=0)
-    slope = (score * label).mean()
-    seen = torch.cat([3 * score[:, None], read[:, 1:]], dim=1)
-    direct = sum(learner(seen) for learner in head.direct) / 3
-    rest = sum(learner(seen) for learner in head.residual) / 3
-    both = (direct + slope * score + rest) / 2
-    expected = (40 * both + 8 * score) / 48 * target.std(correction=0) + target.mean()
-    assert torch.allclose(head(read), expected, atol=1e-6)
+    score = (other[:, 0] - read[:, 0].mean()) / read[:, 0].std(correction=0)
+    seen = torch.cat([score[:, None], other[:, 1:]], dim=1)
+    ways = torch.stack([0.7 * score, head.process(seen), head.forest(seen)])
+    label_K, seen_K = map(torch.from_numpy, knots(target.numpy()))
+    assert torch.equal(head.label_K, label_K)
+    said = interpolated(head.share_3 @ ways, seen_K, label_K)
+    torch.testing.assert_close(head(other), said)
+    off = head.process.judge(seen)[1]
+    ends = [interpolated(head.share_3 @ ways + s * off, seen_K, label_K) for s in (1, -1)]
+    assert torch.allclose(head.judge(other)[1], (ends[0] - ends[1]) / 2)
 
 
-def test_with_few_labels_the_score_is_what_counts() -> None:
-    read, target = table(60)
-    few, all_of_them = FewLabelsHead(6), FewLabelsHead(6)
-    few.solve(read[:5], -target[:5])
-    all_of_them.solve(read, -target)
-    assert spearman(few(read), read[:, 0]) > 0.5
-    assert spearman(all_of_them(read), -target) > 0.8
+def test_with_few_labels_the_score_is_not_lost() -> None:
+    (read, target), found = table(200), []
+    for start in range(0, 100, 5):
+        head = FewLabelsHead(6, trees=10, crossed=False)
+        head.solve(read[start : start + 5], target[start : start + 5])
+        found.append(spearman(head(read[100:]), target[100:]))
+    assert np.mean(found) > spearman(read[100:, 0], target[100:]) - 0.05
+    head.solve(read[:100], target[:100])
+    assert spearman(head(read[100:]), target[100:]) > 0.9
+    head.solve(read[:100], -target[:100])
+    assert spearman(head(read[100:]), target[100:]) < -0.9
+
+
+def test_an_outlier_spoils_nothing() -> None:
+    (read, target), (other, expected) = table(60), table(200, seed=1)
+    heads = [FewLabelsHead(6, crossed=False), FewLabelsHead(6, crossed=False)]
+    heads[0].solve(read, target)
+    heads[1].solve(read, target.index_fill(0, torch.tensor([int(target.argmin())]), -1000.0))
+    clean, spoilt = (spearman(head(other), expected) for head in heads)
+    assert spoilt > clean - 0.1
+
+
+def test_each_label_is_left_out_of_what_is_said_of_it() -> None:
+    read, target = table(30)
+    head = FewLabelsHead(6, trees=10)
+    head.solve(read, target, seed=2)
+    assert head.left_out is not None
+    row = 11
+    fold = Table(read.numpy(), target.numpy())
+    place = int(np.flatnonzero(fold.order() == row)[0])
+    (rest,) = (rest for out, rest in folds(30, seed=2) if place in out)
+    some = FewLabelsHead(6, trees=10, crossed=False)
+    ordered = fold.ordered().taken(rest)
+    some.solve(torch.tensor(ordered.read_NR), torch.tensor(ordered.target_N), seed=2)
+    network = read[row : row + 1]
+    assert head.left_out.deviation_N[row] == pytest.approx(some.judge(network)[1].item())
+    # The shares are those of all labels, the ways those of the others.
+    score = (network[:, 0] - some.score_2[0]) / some.score_2[1]
+    seen = torch.cat([score[:, None], network[:, 1:]], dim=1)
+    said = [0.7 * score, some.process(seen), some.forest(seen)]
+    labels = [interpolated(way, some.seen_K, some.label_K) for way in said]
+    ways = torch.stack([interpolated(label, head.label_K, head.seen_K) for label in labels])
+    expected = interpolated(head.share_3 @ ways, head.seen_K, head.label_K)
+    assert head.left_out.prediction_N[row] == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_of_very_few_labels_none_is_left_out(count: int) -> None:
+    read, target = table(count)
+    head = FewLabelsHead(6, trees=10)
+    head.solve(*table(9))
+    assert head.left_out is not None
+    head.solve(read, target)
+    assert head.left_out is None
+    np.testing.assert_allclose(head.share_3, expected_shares(count))
+    assert head(read).isfinite().all()
+
+
+def test_labels_of_two_values_are_learnt() -> None:
+    read, target = table(20)
+    head = FewLabelsHead(6)
+    head.solve(read, (target > target.median()).double())
+    assert head.left_out is not None
+    assert np.isfinite(head.left_out).all()
+    better = head(read)[target > target.median()]
+    assert better.min() > head(read)[target <= target.median()].max()
+
+
+def test_nothing_beside_the_score_is_refused() -> None:
+    with pytest.raises(GennapeError, match="in_features is 1, expected a whole number from 2 on"):
+        FewLabelsHead(1)
 
 
 @pytest.mark.parametrize("target", [torch.full((4,), 2.0), torch.tensor([2.0])])
@@ -99,12 +173,15 @@ def test_learning_again_starts_from_the_same_model(
 def test_a_predictor_of_few_labels_comes_back_whole(
     base: Predictor, fused: EncodedGraphs, labels: Labels, tmp_path: Path
 ) -> None:
-    predictor = base.fit(fused, labels, TuneSettings(validation=0.25))
+    predictor = base.fit(fused, labels)
     predictor.save(tmp_path / "few")
     found = Predictor.from_pretrained(tmp_path / "few")
     np.testing.assert_array_equal(found.predict(fused), predictor.predict(fused))
     said = found.assess(fused)
-    assert np.isfinite(said.low_N).all() or np.isinf(said.low_N).all()
+    for one, other in zip(said, predictor.assess(fused), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (said.low_N < said.score_N).all()
+    assert len(np.unique(np.round(said.high_N - said.low_N, 9))) > 10
     assert found.embed(fused).shape == (len(labels), 8)
     assert load(tmp_path / "few").reference is not None
 

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from gennape.checkpoint import Checkpoint
 from gennape.inference import Predictor
 from gennape.metrics import spearman
+from gennape.models.performance import PerformanceModel
 from gennape.tuning import TuneSettings
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx
@@ -32,8 +34,8 @@ def test_finetune_writes_a_checkpoint_that_predicts(
     arguments = ("--label", "accuracy", "-o", "mine", "--epochs", "3")
     assert run("finetune", checkpoint, table, *arguments) == 0
     shown = capsys.readouterr().out
-    assert "learnt from 31 networks; 8 chose the epoch" in shown
-    assert "on the 8 networks held out" in shown
+    assert "learnt from 31 networks\n8 others chose the epoch" in shown
+    assert "on 8 networks held out" in shown
     assert "--coverage 0.89 or less works" in shown
     assert {path.name for path in work.iterdir()} == {"mine"}
     assert run("predict", *networks[:3], "-m", "mine", "--json", "--coverage", ".85") == 0
@@ -77,7 +79,7 @@ def test_finetune_on_few_labels_holds_none_out(
     pd.read_csv(table).head(19).to_csv(table, index=False)
     arguments = ("--label", "accuracy", "-o", "mine", "--epochs", "1")
     assert run("finetune", checkpoint, table, *arguments) == 0
-    assert "learnt from 19 networks; none was held out" in capsys.readouterr().out
+    assert "learnt from 19 networks\nthere is no report" in capsys.readouterr().out
     assert {path.name for path in (work / "mine").iterdir()} == {"model.safetensors", "config.json"}
     assert Predictor.from_pretrained("mine").checkpoint.metrics == {}
 
@@ -89,7 +91,29 @@ def test_finetune_counts_a_network_once(table: Path, checkpoint: Path, capsys: C
     assert run("finetune", checkpoint, table, *arguments) == 0
     shown = capsys.readouterr().out
     assert "21 rows name 12 networks" in shown
-    assert "learnt from 12 networks; none" in shown
+    assert "learnt from 12 networks\n" in shown
+
+
+def test_finetune_leaves_labels_out_in_turn_where_numbers_are_learnt_from(
+    table: Path,
+    work: Path,
+    make_model: Callable[..., PerformanceModel],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    monkeypatch.setattr("gennape.models.solved.stacking.MANY", 3)
+    base = Predictor(Checkpoint(make_model("gnn", hidden=8, layers=1), form="fused"))
+    base.save(work / "base")
+    assert run("finetune", "base", table, "--label", "accuracy", "-o", "mine") == 0
+    shown = capsys.readouterr().out
+    assert "on 39 networks each left out in turn" in shown
+    assert "learnt from 39 networks: score 0." in shown
+    report = pd.read_csv(work / "mine" / "report.csv", index_col="when")
+    assert report["networks"].tolist() == [39, 39]
+    assert report.loc["after", "covered"] >= 0.9
+    options = ("--label", "accuracy", "-o", "half", "--validation", "0.5")
+    assert run("finetune", work / "base", table, *options) == 0
+    assert "held out" in capsys.readouterr().out
 
 
 def test_finetune_on_latencies_ranks_the_fastest_first(

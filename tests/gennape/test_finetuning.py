@@ -1,8 +1,9 @@
 """From labels to a checkpoint that knows its errors, and the comparison with what it was."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -10,15 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from gennape.assessment import Assessment, assess
+from gennape.assessment import Assessment, assess, left_out, predicted
 from gennape.batch import EncodedGraphs
-from gennape.checkpoint import Checkpoint
+from gennape.checkpoint import Checkpoint, load
 from gennape.comparison import Comparison, learn_and_compare, remarks
 from gennape.conformal import Calibration
 from gennape.finetuning import default_validation, distinct, fine_tuned
 from gennape.inference import Predictor, encode
 from gennape.metrics import kendall, mae, spearman
+from gennape.models.performance import PerformanceModel
 from gennape.tuning import TuneSettings
+from onnx_bench.canonical import fuse
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import to_onnx
@@ -183,7 +186,8 @@ def test_a_network_that_is_given_twice_with_two_labels_teaches_no_order(
 
 @pytest.mark.parametrize(("count", "share"), [(2, 0.0), (19, 0.0), (20, 0.2), (500, 0.2)])
 def test_few_networks_are_all_learnt_from(count: int, share: float) -> None:
-    assert default_validation(count) == share
+    assert default_validation(count, "network") == share
+    assert default_validation(count, "numbers") == 0
 
 
 # before and after
@@ -203,10 +207,10 @@ TRUE = np.array([1.0, 2.0, 3.0, 5.0])
 def test_figures_are_those_of_the_metrics() -> None:
     first, second = [2.0, 1.0, 4.0, 3.0], [1.5, 2.5, 3.0, 4.0]
     figures = Comparison(TRUE, said(first), said(second, half=0.5)).figures()
-    for when, predicted in (("before", first), ("after", second)):
-        assert figures[when]["spearman"] == pytest.approx(spearman(predicted, TRUE))
-        assert figures[when]["kendall"] == pytest.approx(kendall(predicted, TRUE))
-        assert figures[when]["mae"] == pytest.approx(mae(predicted, TRUE))
+    for when, score in (("before", first), ("after", second)):
+        assert figures[when]["spearman"] == pytest.approx(spearman(score, TRUE))
+        assert figures[when]["kendall"] == pytest.approx(kendall(score, TRUE))
+        assert figures[when]["mae"] == pytest.approx(mae(score, TRUE))
     assert (figures["after"]["width"], figures["after"]["covered"]) == (1.0, 0.75)
     assert np.isnan([figures["before"]["width"], figures["before"]["covered"]]).all()
 
@@ -269,8 +273,9 @@ def test_nothing_is_compared_where_nothing_is_held_out(
     new, comparison = learn_and_compare(old, encoded, labels, settings)
     assert comparison is None
     assert new.metrics == {}
-    (remark,) = remarks(new, settings, len(labels), 0.9)
-    assert "none was held out" in remark
+    learnt, remark = remarks(new, settings, len(labels), 0.9)
+    assert learnt == f"learnt from {len(labels)} networks"
+    assert "no report and no interval" in remark
 
 
 def test_a_coverage_that_is_none_is_refused_before_learning(
@@ -282,11 +287,95 @@ def test_a_coverage_that_is_none_is_refused_before_learning(
 
 def test_too_small_a_calibration_is_said(old: Checkpoint) -> None:
     few = replace(old, calibration=Calibration((1.0,) * 4))
-    _, remark = remarks(few, TuneSettings(validation=0.2), 20, 0.9)
+    *_, remark = remarks(few, TuneSettings(validation=0.2), 20, 0.9)
     assert remark.startswith("4 networks are too few for an interval that holds with 0.9")
     assert "--coverage 0.8 or less" in remark
+    *_, remark = remarks(few, TuneSettings(), 5, 0.9)
+    assert remark.startswith("5 networks are too few")
     enough = replace(old, calibration=Calibration((1.0,) * 10))
-    assert len([*remarks(enough, TuneSettings(validation=0.2), 50, 0.9)]) == 1
+    assert len([*remarks(enough, TuneSettings(validation=0.2), 50, 0.9)]) == 2
+
+
+# a learner of few labels
+
+
+@pytest.fixture(scope="module")
+def fused(graphs: list[ComputationGraph]) -> EncodedGraphs:
+    return EncodedGraphs([fuse(graph) for graph in graphs])
+
+
+@pytest.fixture
+def base(
+    make_model: Callable[..., PerformanceModel], monkeypatch: pytest.MonkeyPatch
+) -> Checkpoint:
+    """A checkpoint of fused graphs; labels are left out in thirds, not in tenths."""
+    monkeypatch.setattr("gennape.models.solved.stacking.MANY", 3)
+    return Checkpoint(make_model("gnn", hidden=8, layers=1), form="fused")
+
+
+@pytest.mark.parametrize("lower_is_better", [False, True])
+def test_a_learner_of_few_labels_is_tested_on_each_label(
+    base: Checkpoint, fused: EncodedGraphs, labels: Values, lower_is_better: bool
+) -> None:
+    settings = TuneSettings(learner="numbers")
+    given = -labels if lower_is_better else labels
+    new, comparison = learn_and_compare(
+        base, fused, given, settings, lower_is_better=lower_is_better
+    )
+    assert comparison is not None
+    np.testing.assert_array_equal(comparison.true_N, given)
+    said = left_out(new)
+    assert said is not None
+    after = comparison.after
+    np.testing.assert_allclose(after.score_N, -said[0] if lower_is_better else said[0])
+    errors = np.abs(after.score_N - given)
+    assert errors.mean() > np.abs(assess(new, fused).score_N - given).mean()
+    assert new.calibration is not None
+    scores = errors / (after.spread_N + new.calibration.floor)
+    np.testing.assert_allclose(new.calibration.scores, np.sort(scores), rtol=1e-5)
+    figures = comparison.figures()["after"]
+    assert figures["networks"] == len(labels)
+    assert 0.9 <= figures["covered"] <= 1
+    assert new.metrics["val_spearman"] == pytest.approx(spearman(after.score_N, given))
+    learnt, by = remarks(new, settings, len(labels), 0.9)
+    assert learnt.startswith(f"learnt from {len(labels)} networks: score 0.")
+    assert learnt.endswith("(inner cross-validation)")
+    assert by == "each of them, predicted without its label, set the intervals"
+
+
+def test_a_learner_of_few_labels_may_hold_some_out(
+    base: Checkpoint, fused: EncodedGraphs, labels: Values
+) -> None:
+    settings = TuneSettings(validation=0.25, learner="numbers")
+    new, comparison = learn_and_compare(base, fused, labels, settings)
+    _, held_out = settings.split(len(labels))
+    assert comparison is not None
+    np.testing.assert_array_equal(comparison.true_N, labels[held_out])
+    mean_N, spread_N = predicted(new, fused, held_out)
+    np.testing.assert_allclose(comparison.after.score_N, mean_N, rtol=1e-5)
+    assert (spread_N > 0).all()
+    assert new.calibration == Calibration.of(mean_N, spread_N, labels[held_out])
+    assert "10 others set the intervals" in [*remarks(new, settings, len(labels), 0.9)]
+
+
+def test_with_very_few_labels_there_is_no_report(
+    base: Checkpoint, fused: EncodedGraphs, labels: Values
+) -> None:
+    some, settings = EncodedGraphs(fused.graphs.take(np.arange(4))), TuneSettings()
+    new, comparison = learn_and_compare(base, some, labels[:4], settings)
+    assert comparison is None
+    assert new.calibration is None
+    assert "5 or more in turn" in [*remarks(new, settings, 4, 0.9)][1]
+
+
+def test_what_was_left_out_is_no_part_of_a_checkpoint(
+    base: Checkpoint, fused: EncodedGraphs, labels: Values, tmp_path: Path
+) -> None:
+    new = fine_tuned(base, fused, labels, TuneSettings())
+    assert left_out(new) is not None
+    new.save(tmp_path / "few")
+    assert left_out(load(tmp_path / "few")) is None
+    assert left_out(base) is None
 
 
 def test_specifications_are_read_in_the_form_of_the_checkpoint(

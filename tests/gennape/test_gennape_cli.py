@@ -27,7 +27,7 @@ from onnx_bench.onnx_export import save_onnx, to_onnx
 from tests.gennape.commands import Capture, contents, one_line, refusal, run
 
 COLUMNS = ["rank", "network", "score", "macs", "parameters", "coverage", "familiar"]
-COLUMNS += ["assumed", "low", "high", "nearest", "distance", "strange"]
+COLUMNS += ["assumed", "low", "high", "nearest", "distance", "strange", "mode"]
 
 
 @pytest.fixture(autouse=True)

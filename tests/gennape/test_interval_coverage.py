@@ -23,7 +23,8 @@ def run(
     script: dict[str, Any], monkeypatch: pytest.MonkeyPatch, checkpoint: Path, out: Path, seeds: int
 ) -> None:
     flags = ["--model", checkpoint, "--families", "digits:digits-chains", "--out", out]
-    flags += ["--seeds", seeds, "--labels", 15, "--networks", 20, "--epochs", 1, "--coverage", 0.7]
+    flags += ["--seeds", seeds, "--labels", 15, 25, "--networks", 20, "--epochs", 1]
+    flags += ["--coverage", 0.7]
     monkeypatch.setattr(sys, "argv", ["interval_coverage", *map(str, flags)])
     script["main"]()
 
@@ -45,12 +46,15 @@ def test_rows_are_measured_once_and_summed_up(
         (0, 1),
         (15, 0),
         (15, 1),
+        (25, 0),
+        (25, 1),
     ]
     pd.testing.assert_frame_equal(rows[rows["seed"] == 0].reset_index(drop=True), first)
     summary = pd.read_csv(out).set_index("labels")
-    after = rows[rows["labels"] == 15]
-    assert summary.loc[15, "covered"] == pytest.approx(after["covered"].mean(), abs=1e-4)
-    assert summary.loc[15, "covered_std"] == pytest.approx(after["covered"].std(), abs=1e-4)
+    after = rows[rows["labels"] == 25]
+    assert summary.loc[25, "covered"] == pytest.approx(after["covered"].mean(), abs=1e-4)
+    assert summary.loc[25, "covered_std"] == pytest.approx(after["covered"].std(), abs=1e-4)
+    assert np.isnan(summary.loc[15, "covered"])  # none of so few is held out
     assert np.isnan(summary.loc[0, "covered"])
     assert summary.loc[0, "nearest"] in ("digits-chains", "digits-cells")
     assert "digits:digits-chains" in capsys.readouterr().out

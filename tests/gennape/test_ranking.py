@@ -4,12 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from torch import nn
 
 from gennape.conformal import Calibration
-from gennape.inference import Predictor
+from gennape.inference import Predictor, encode
+from gennape.ranked_set import smoothed
 from gennape.ranking import as_table, rank
+from onnx_bench.benchmarks import read
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx
 from onnx_bench.torch_import import from_torch
@@ -97,3 +100,20 @@ def test_a_recorded_module_is_scored_as_its_file_is(files: list[str]) -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
     graph = from_torch(module, (1, 3, 224, 224))
     assert predictor.predict(graph) == pytest.approx(predictor.predict(files[0]))
+
+
+def test_a_set_is_ranked_by_what_it_has_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With sets of any size taken as large, neighbours are heard; scores stay as they are."""
+    networks = list(read("digits").networks[:60])
+    alone = rank(networks, "gennape-universal")
+    assert (alone["mode"] == "single").all()
+    monkeypatch.setattr("gennape.ranked_set.SHARE", 10)
+    together = rank(networks, "gennape-universal", ranked_set=True)
+    assert (together["mode"] == "ranked set").all()
+    by_name = [table.set_index("network")["score"] for table in (alone, together)]
+    assert by_name[0].to_dict() == by_name[1].to_dict()
+    whole = encode(networks, "fused").whole_GD.numpy()
+    expected = smoothed(by_name[0][networks].to_numpy(), whole)
+    found = together.set_index("network")["rank"][networks].to_numpy()
+    assert (np.argsort(found) == np.argsort(-expected, kind="stable")).all()
+    assert together["network"].tolist() != alone["network"].tolist()

@@ -15,6 +15,7 @@ import torch
 from gennape.acquisition.choosing import NOISE, similarity
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, load
+from gennape.features.whole import FEATURES
 from gennape.inference import Predictor
 from gennape.models.performance import PerformanceModel
 from gennape.tuning import TuneSettings
@@ -126,7 +127,7 @@ def test_no_way_sees_or_is_judged_on_what_it_must_not(
 ) -> None:
     rng = np.random.default_rng(0)
     label_N = np.arange(40.0)
-    whole_ND = torch.from_numpy(rng.normal(size=(40, 200))).float()
+    whole_ND = torch.from_numpy(rng.normal(size=(40, len(FEATURES)))).float()
     networks = script["Networks"](whole_ND, torch.from_numpy(label_N).float(), label_N, label_N)
     assert {field.name for field in fields(Pool)} == {"point_NP", "merit_N", "unit"}
     asked = []

@@ -1,106 +1,164 @@
 """A head for few labels: several ways to learn, and what was known before, side by side."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gennape.models.heads import HEADS
-from gennape.models.solved.gaussian_process import GaussianProcessHead
-from gennape.models.solved.head import FloatArray, SolvedHead, Table
-from gennape.models.solved.ridge import RidgeHead
+from gennape.models.solved.head import LARGEST, FloatArray, SolvedHead, Table, refuse_below
+from gennape.models.solved.robust import interpolated, knots
+from gennape.models.solved.score_kernel import SLOPE
+from gennape.models.solved.score_process import ScoreProcess
+from gennape.models.solved.stacking import expected_shares, folds, stacked
 from gennape.models.solved.trees import TreesHead
 
-LOUD = 3.0
-"""Deviations of the score among numbers of one deviation each: it knows more than one of them."""
 STILL = 1e-9
+WAYS = ("score", "Gaussian process", "trees")
+LEAST = 5
+"""Labels from which on some are left out in turn."""
+
+
+class LeftOut(NamedTuple):
+    """What is said of N networks by learners that each have not seen the label in question."""
+
+    prediction_N: FloatArray
+    deviation_N: FloatArray
+    """Expected of the errors."""
 
 
 @HEADS.register("few-labels")
 class FewLabelsHead(SolvedHead):
-    """y = (n (a + b) / 2 + k z) / (n + k), learnt from n labels of a family.
+    """y = T^-1(a z + b p + c f), learnt from n labels of a family, as T shows them (`robust`).
 
-    z is a score that was there before, the first value that the head reads; a and b are each the
-    mean of a Gaussian process, a ridge regression and trees on all that it reads, a learning the
-    labels and b what r z leaves of them, with r the correlation of score and labels, at least 0.
-    With few labels the score counts as k of them would: what is learnt cannot lose much.
+    z is 0.7 of a score that was there before, the first value that the head reads, of deviation 1;
+    p is a Gaussian process around it (`score_process`), f a forest of extremely randomised trees on
+    all that is read. The shares a, b and c, in sum 1, are chosen by cross-validation, but for few
+    labels hardly leave what was found best on other families (`stacking`).
 
     Args:
         in_features: width of what it reads, the score first.
-        known: k.
-        trees: of both forests.
+        trees: of the forest.
+        crossed: whether some labels are left out in turn, to choose the shares and know the errors;
+            without, shares are as expected.
+
+    Raises:
+        GennapeError: there are no trees, or nothing is read beside the score.
     """
 
     score_2: Tensor
     """Mean and deviation of the score."""
-    target_2: Tensor
-    """Those of the labels."""
+    label_K: Tensor
+    """Knots of T."""
+    seen_K: Tensor
     share_3: Tensor
-    """How much a, b and z count."""
-    slope: Tensor
-    """r."""
+    """How much each of `WAYS` counts."""
 
-    def __init__(self, in_features: int, known: float = 8.0, trees: int = 100) -> None:
+    def __init__(self, in_features: int, trees: int = 60, crossed: bool = True) -> None:
+        refuse_below(2, in_features=in_features)
         super().__init__(in_features)
-        self.known = float(known)
-        self.direct, self.residual = _learners(in_features, trees), _learners(in_features, trees)
+        self.trees, self.crossed = trees, crossed
+        self.process = ScoreProcess(in_features)
+        self.forest = TreesHead(in_features, trees, leaf=2, share=0.33)
+        self.left_out: LeftOut | None = None
+        """Of the networks last learnt from, in their order; no part of a checkpoint."""
 
     def _constant(self, mean: float) -> dict[str, Tensor]:
-        moments = torch.tensor([0.0, 1.0], dtype=torch.float64)
+        single = torch.zeros(1, dtype=torch.float64)
         return {
-            "score_2": moments.clone(),
-            "target_2": moments.new_tensor([mean, 1.0]),
-            "share_3": moments.new_zeros(3),
-            "slope": moments.new_zeros(()),
+            "score_2": torch.tensor([0.0, 1.0], dtype=torch.float64),
+            "label_K": single + mean,
+            "seen_K": single.clone(),
+            "share_3": single.new_zeros(3),
         }
+
+    def solve(self, read_NR: Tensor, target_N: Tensor, seed: int = 0) -> None:
+        self.left_out = None
+        super().solve(read_NR, target_N, seed)
+        if self.left_out:
+            back_N = np.argsort(self.table(read_NR, target_N).order())
+            self.left_out = LeftOut(*(values_N[back_N] for values_N in self.left_out))
 
     def _solution(self, table: Table, seed: int) -> dict[str, Tensor]:
-        score_2, target_2 = (_moments(v) for v in (table.read_NR[:, 0], table.target_N))
-        score_N = (table.read_NR[:, 0] - score_2[0]) / score_2[1]
-        target_N = (table.target_N - target_2[0]) / target_2[1]
-        slope = max(float(np.mean(score_N * target_N)), 0.0)
-        read_NR = torch.from_numpy(np.column_stack([LOUD * score_N, table.read_NR[:, 1:]]))
-        for learners, rest_N in (
-            (self.direct, target_N),
-            (self.residual, target_N - slope * score_N),
-        ):
-            for learner in learners:
-                cast(SolvedHead, learner).solve(read_NR, torch.from_numpy(rest_N), seed)
-        count = len(target_N)
-        share = count / 2 / (count + self.known)
-        return {
-            "score_2": torch.from_numpy(score_2),
-            "target_2": torch.from_numpy(target_2),
-            "share_3": torch.tensor([share, share, self.known / (count + self.known)]),
-            "slope": torch.tensor(slope),
-        }
+        label_K, seen_K = knots(table.target_N)
+        seen_N = seen_K[np.searchsorted(label_K, table.target_N)]
+        score_2 = _moments(table.read_NR[:, 0])
+        self._place(
+            {
+                "score_2": torch.from_numpy(score_2),
+                "label_K": torch.from_numpy(label_K),
+                "seen_K": torch.from_numpy(seen_K),
+            }
+        )
+        read_NR = self._read(torch.from_numpy(table.read_NR))
+        for learner in (self.process, self.forest):
+            learner.solve(read_NR, torch.from_numpy(seen_N), seed)
+        self.share_3 = torch.from_numpy(expected_shares(len(seen_N)))
+        if self.crossed and len(seen_N) >= LEAST:
+            self._cross(table, seen_N, seed)
+        return {name: getattr(self, name) for name in self._buffers}
+
+    def _cross(self, table: Table, seen_N: FloatArray, seed: int) -> None:
+        """Chooses the shares, and takes down what is said without each label."""
+        ways_3N, deviation_N = np.empty((3, len(seen_N))), np.empty(len(seen_N))
+        for out_K, rest_K in folds(len(seen_N), seed):
+            some = FewLabelsHead(self.in_features, self.trees, crossed=False)
+            rest = table.taken(rest_K)
+            some.solve(torch.from_numpy(rest.read_NR), torch.from_numpy(rest.target_N), seed)
+            read_KR = torch.from_numpy(table.read_NR[out_K])
+            ways_3K = [some._label(way_K) for way_K in some._ways(read_KR)[0]]
+            ways_3N[:, out_K] = torch.stack([self._seen(label_K) for label_K in ways_3K])
+            deviation_N[out_K] = some.judge(read_KR)[1]
+        self.share_3 = torch.from_numpy(stacked(ways_3N, seen_N))
+        mean_N = self._label(self.share_3 @ torch.from_numpy(ways_3N))
+        self.left_out = LeftOut(mean_N.numpy(), deviation_N)
 
     def _sound(self, buffers: Mapping[str, Tensor]) -> bool:
-        shapes = {"score_2": (2,), "target_2": (2,), "share_3": (3,), "slope": ()}
-        fits = all(tuple(buffers[name].shape) == shape for name, shape in shapes.items())
-        return fits and min(float(buffers[n][1]) for n in ("score_2", "target_2")) > 0
+        label_K, seen_K = buffers["label_K"], buffers["seen_K"]
+        shapes = tuple(buffers["score_2"].shape), tuple(buffers["share_3"].shape)
+        knotted = len(label_K) == len(seen_K) > 0
+        rising = all(bool((knots_K.diff() > 0).all()) for knots_K in (label_K, seen_K))
+        return shapes == ((2,), (3,)) and knotted and rising and float(buffers["score_2"][1]) > 0
 
     def forward(self, embedding_BF: Tensor) -> Tensor:
-        score_B = (embedding_BF[:, 0].double() - self.score_2[0]) / self.score_2[1]
-        read_BR = torch.cat([LOUD * score_B[:, None], embedding_BF[:, 1:].double()], dim=1)
-        direct_B, residual_B = (_mean(part, read_BR) for part in (self.direct, self.residual))
-        ways_3B = torch.stack([direct_B, self.slope * score_B + residual_B, score_B])
-        found_B = self.target_2[0] + self.target_2[1] * (self.share_3 @ ways_3B)
-        return found_B.to(embedding_BF.dtype)
+        return self.judge(embedding_BF)[0]
+
+    def judge(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
+        """What is said of each network, and how far its label may be off, one deviation: (B,) each.
+
+        The latter is that of the Gaussian process, as far as labels are apart there.
+        """
+        ways_3B, off_B = self._ways(read_BR)
+        mean_B = self.share_3 @ ways_3B
+        high_B, low_B = self._label(mean_B + off_B), self._label(mean_B - off_B)
+        return self._label(mean_B).to(read_BR.dtype), ((high_B - low_B) / 2).to(read_BR.dtype)
+
+    def _read(self, read_BR: Tensor) -> Tensor:
+        """The same with a score of mean 0 and deviation 1."""
+        kept_BR = read_BR.double().clamp(-LARGEST, LARGEST)
+        score_B = (kept_BR[:, 0] - self.score_2[0]) / self.score_2[1]
+        return torch.cat([score_B[:, None], kept_BR[:, 1:]], dim=1)
+
+    def _ways(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
+        """What each of `WAYS` says, shape (3, B), and expected errors (B,), as T shows labels."""
+        read = self._read(read_BR)
+        process_B, off_B = self.process.judge(read)
+        return torch.stack([SLOPE * read[:, 0], process_B, self.forest(read)]), off_B
+
+    def _label(self, seen_B: Tensor) -> Tensor:
+        return interpolated(seen_B, self.seen_K, self.label_K)
+
+    def _seen(self, label_B: Tensor) -> Tensor:
+        return interpolated(label_B, self.label_K, self.seen_K)
+
+    def describe(self) -> str:
+        """What counts how much, for people."""
+        shares = zip(WAYS, self.share_3.tolist(), strict=True)
+        return ", ".join(f"{name} {share:.2f}" for name, share in shares)
 
 
-def _learners(width: int, trees: int) -> nn.ModuleList:
-    forest = TreesHead(width, trees, leaf=2, share=0.33)
-    return nn.ModuleList([GaussianProcessHead(width), RidgeHead(width), forest])
-
-
-def _mean(learners: nn.ModuleList, read_BR: Tensor) -> Tensor:
-    mean_B: Tensor = torch.stack([learner(read_BR) for learner in learners]).mean(dim=0)
-    return mean_B
-
-
-def _moments(values_N: FloatArray) -> FloatArray:
-    deviation = float(values_N.std())
-    return np.array([values_N.mean(), deviation if deviation > STILL else 1.0])
+def _moments(score_N: FloatArray) -> FloatArray:
+    deviation = float(score_N.std())
+    return np.array([score_N.mean(), deviation if deviation > STILL else 1.0])

@@ -19,6 +19,7 @@ STILL = 1e-6
 """What differs by less, beside its size, is all the same."""
 
 FloatArray = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 
 class DamagedHeadError(GennapeError, RuntimeError):
@@ -31,20 +32,26 @@ class Table(NamedTuple):
     read_NR: FloatArray
     target_N: FloatArray
 
-    def ordered(self) -> "Table":
-        """The same rows in an order that depends on them alone."""
+    def order(self) -> Rows:
+        """An order of the rows that depends on them alone."""
         rows = np.ascontiguousarray(np.column_stack([self.target_N, self.read_NR]))
         # Any order will do: that of the bytes of whole rows leaves no ties but equal rows.
-        order = np.argsort(rows.view(f"V{rows.strides[0]}")[:, 0])
-        return Table(self.read_NR[order], self.target_N[order])
+        return np.argsort(rows.view(f"V{rows.strides[0]}")[:, 0])
+
+    def ordered(self) -> "Table":
+        """The same rows in that order."""
+        return self.taken(self.order())
+
+    def taken(self, rows: Rows) -> "Table":
+        """Some of the rows."""
+        return Table(self.read_NR[rows], self.target_N[rows])
 
     def drawn(self, most: int | None, seed: int) -> "Table":
         """At most so many of the rows, drawn evenly."""
         count = len(self.target_N)
         if most is None or count <= most:
             return self
-        rows = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
-        return Table(self.read_NR[rows], self.target_N[rows])
+        return self.taken(np.sort(np.random.default_rng(seed).choice(count, most, replace=False)))
 
 
 class SolvedHead(Head):
@@ -90,11 +97,16 @@ class SolvedHead(Head):
             GennapeError: there is no row, shapes do not fit, or a value is not finite.
         """
         self._refuse_bad(read_NR, target_N)
-        kept = read_NR.double().clamp(-LARGEST, LARGEST)
-        table = Table(kept.cpu().numpy(), target_N.double().cpu().numpy()).ordered()
+        table = self.table(read_NR, target_N).ordered()
         mean = float(table.target_N.mean())
         same = np.ptp(table.target_N) <= STILL * (1 + abs(mean))
         self._place(self._constant(mean) if same else self._solution(table, seed))
+
+    @staticmethod
+    def table(read_NR: Tensor, target_N: Tensor) -> Table:
+        """What the head is solved from, in double precision."""
+        kept = read_NR.double().clamp(-LARGEST, LARGEST)
+        return Table(kept.cpu().numpy(), target_N.double().cpu().numpy())
 
     def _refuse_bad(self, read_NR: Tensor, target_N: Tensor) -> None:
         shapes = tuple(read_NR.shape), tuple(target_N.shape)
