@@ -1,5 +1,8 @@
 """`gennape`: predict, fine-tune and transfer from the command line. Training is `gennape-train`."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gennape.commands import explain, suggest, transfer
+from gennape.commands.options import DEFAULT_MODEL
 from onnx_bench.terminal import progress, run, track
-
-DEFAULT_MODEL = "gennape-nb101"
 
 app = typer.Typer(
     help="Predict how well networks will do once trained. Networks are ONNX files or "
@@ -39,9 +42,20 @@ class Freeze(StrEnum):
     ENCODER = "encoder"
 
 
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """Imports whose objects all stay: to look for garbage among them takes a third of a second."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
-    run(app, arguments, several=("--shots", "--target-subsets"))
+    run(app, arguments, several=("--shots", "--target-subsets", "--families"))
 
 
 @app.command()
@@ -53,16 +67,24 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     coverage: Coverage = 0.9,
+    ranked_set: Annotated[
+        bool, typer.Option("--ranked-set", help="The networks are one family: rank them as a set.")
+    ] = False,
 ) -> None:
     """Rank networks by their predicted score, best first.
 
     \b
     gennape predict a.onnx b.onnx c.onnx
+    gennape predict family/*.onnx --ranked-set
     gennape predict *.onnx --model runs/mine --csv > ranks.csv
 
-    Scores are in the units of the labels that the model was trained on
-    (NAS-Bench-101: percent of CIFAR-10). For networks of another family than
-    those, read the order only.
+    Scores of gennape-universal, the default, order networks of any family: a
+    deviation of rank is 1, and 0 the middle of NAS-Bench-101. Those of other
+    models are in the units of the labels that they were trained on; for
+    networks of another family than those, read the order only.
+
+    With --ranked-set 400 networks or more of one family are ranked by what they
+    have in common, too: the scores stay, the order is a little better.
 
     Where the model knows its errors, each score has an interval that holds the
     label with a probability of 0.9 (--coverage), of networks like those that it
@@ -70,17 +92,17 @@ def predict(
     nearest family and the distance to it: above 1 it is strange, marked with a !,
     and neither its place nor its interval can be relied on.
     """
-    from gennape.ranking import as_table, rank
-
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    ranked = rank(networks, model, coverage)
+    with _for_good():
+        from gennape import ranking
+    rows = ranking.ranked(networks, model, coverage, ranked_set)
     if as_json:
-        typer.echo(ranked.to_json(orient="records", indent=1))
+        typer.echo(ranking.as_json(rows))
     elif as_csv:
-        typer.echo(ranked.to_csv(index=False), nl=False)
+        typer.echo(ranking.as_csv(rows), nl=False)
     else:
-        as_table(ranked, model)
+        ranking.show(rows, model)
 
 
 @app.command()
@@ -107,7 +129,7 @@ def finetune(
         float | None,
         typer.Option(
             help="Share of networks that is held out, to choose the epoch and set the intervals.",
-            show_default="0.2 from 20 networks on, else 0",
+            show_default="0.2 of 20 or more where a network learns, else 0",
         ),
     ] = None,
     patience: Annotated[
@@ -120,23 +142,25 @@ def finetune(
     """Fine-tune a checkpoint on labelled networks of your own family.
 
     \b
-    gennape finetune gennape-nb101 mine.csv --label accuracy -o runs/mine
+    gennape finetune gennape-universal mine.csv --label accuracy -o runs/mine
     gennape predict *.onnx --model runs/mine
-    gennape finetune gennape-nb101 phone.csv --label ms --lower-is-better -o runs/ms
+    gennape finetune gennape-universal phone.csv --label ms --lower-is-better -o runs/ms
 
     The table has a row a network: an ONNX file, its path relative to the table,
     or a text FAMILY:SPECIFICATION, and a label. Some 50 labels do much. A network
     that is named several times counts once, with the mean of its labels.
 
     A checkpoint of fused graphs stays as it is, and a small learner beside it
-    takes moments: --learner numbers. --learner network trains the network
-    itself, as do checkpoints of atomic graphs, for --epochs and so on.
+    takes moments: --learner numbers. It learns from all labels, and leaves out
+    some in turn, to weigh its ways to learn and to know its errors.
+    --learner network trains the network itself, as do checkpoints of atomic
+    graphs, for --epochs and so on. A fifth of 20 or more networks is held out.
 
-    A fifth of 20 or more networks is held out. OUT then holds a report of them
-    before and after (report.csv and report.png), and intervals by their errors;
-    one of 0.9 needs 9 of them. They also choose the epoch of a network that
-    learns, whose intervals come out a little narrow. With fewer networks, or
-    --validation 0, all are learnt from: no report, no intervals.
+    OUT holds a report of networks left or held out, before and after
+    (report.csv and report.png), and intervals by their errors; one of 0.9 needs
+    9 of them. Those held out choose the epoch of a network that learns, too,
+    whose intervals come out a little narrow. With fewer than 20 networks it
+    learns from all: no report, no intervals.
     """
     from dataclasses import replace
 
@@ -157,12 +181,15 @@ def finetune(
         epochs,
         learning_rate=learning_rate,
         loss=loss,
-        validation=default_validation(len(values)) if validation is None else validation,
+        validation=validation or 0.0,
         patience=patience,
         seed=seed,
         learner=learner.value,
     )
     settings = resolved(settings, old)
+    if validation is None:
+        held_out = default_validation(len(values), settings.learner)
+        settings = replace(settings, validation=held_out)
     with progress() as display:
         task = display.add_task("fine-tuning", total=steps(old.model, settings))
         new, comparison = learn_and_compare(
@@ -186,55 +213,6 @@ def finetune(
     typer.echo(f"use it with: gennape predict -m {out} ...")
 
 
-@app.command()
-def transfer(
-    out: Annotated[Path, typer.Option(help="CSV of one row a seed; goes on where it was.")],
-    source: Annotated[str, typer.Option(help="Benchmark to train on.")] = "nasbench101",
-    target: Annotated[str, typer.Option(help="Benchmark to predict.")] = "nasbench201",
-    shots: Annotated[list[int], typer.Option(min=0)] = [0, 50],  # noqa: B006 (typer copies it)
-    seeds: Annotated[int, typer.Option(min=1)] = 5,
-    source_subset: Annotated[str | None, typer.Option(help="Rows to train on.")] = None,
-    target_subsets: Annotated[
-        list[str] | None, typer.Option(help="Rows to score, e.g. all no-none (nasbench201).")
-    ] = None,
-    encoder: Annotated[str, typer.Option(help="k-gnn or gated-gcn.")] = "k-gnn",
-    loss: Annotated[str, typer.Option(help="mse, pairwise-hinge, pairwise-logistic.")] = "mse",
-    epochs: Annotated[int, typer.Option(min=1, help="On the source.")] = 40,
-    learning_rate: Annotated[float, typer.Option(help="On the source.")] = 1e-4,
-    limit: Annotated[int | None, typer.Option(help="Train on that many rows.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the label tables.")] = None,
-    work: Annotated[Path, typer.Option(help="Folder of the source models.")] = Path(
-        "runs/transfer"
-    ),
-    processes: Annotated[int, typer.Option(min=1)] = 2,
-) -> None:
-    """Measure transfer by the GENNAPE paper's protocol: zero-shot, and after a few labels.
-
-    \b
-    gennape transfer --source nasbench101 --target nasbench201 --shots 0 50 --seeds 5 \\
-        --out results/transfer.csv
-
-    Writes one row for each seed, and OUT_summary.csv with means, deviations and published figures.
-    """
-    from gennape.models.performance import ModelConfig
-    from gennape.transfer.protocol import Protocol
-    from gennape.transfer.report import show, summary, write_summary
-    from gennape.transfer.run import run as run_protocol
-
-    protocol = Protocol(
-        source,
-        target,
-        source_subset,
-        tuple(target_subsets or (None,)),
-        tuple(shots),
-        ModelConfig(encoder),
-        loss,
-        epochs,
-        learning_rate=learning_rate,
-        tune_batch_size=1 if loss == "mse" else 8,  # a pairwise loss needs pairs
-        limit=limit,
-        data_root=data_root,
-    )
-    rows = summary(run_protocol(protocol, seeds, out, work, processes))
-    write_summary(out, rows)
-    show(rows)
+explain.add_to(app)
+suggest.add_to(app)
+transfer.add_to(app)

@@ -42,6 +42,8 @@ def printable(text: str) -> str:
     >>> print(printable("one\ntwo \x1b[31mred"))
     one\ntwo \x1b[31mred
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -91,23 +93,26 @@ def check_proto(proto: onnx.ModelProto) -> None:
         nodes += len(scope.node)
         if nodes > MAX_NODES:
             raise ValueError(f"the model has more than {MAX_NODES:,} nodes; no network has")
-        if bytes in map(type, _texts(scope)):  # what protobuf gives for text that is none
-            raise ValueError(f"a name in the model is not valid text; {_ADVICE}")
         attributes = [attribute for node in scope.node for attribute in node.attribute]
+        # bytes are what protobuf gives for text that is none
+        if bytes in map(type, _texts(scope, attributes)):
+            raise ValueError(f"a name in the model is not valid text; {_ADVICE}")
         for tensor in _tensors(scope, attributes):
-            dims = tensor.dims[:MAX_AXES]
-            if len(tensor.dims) > MAX_AXES or min(dims, default=0) < 0 or prod(dims) > MAX_ELEMENTS:
+            dims = tensor.dims[: MAX_AXES + 1]
+            if len(dims) > MAX_AXES or min(dims, default=0) < 0 or prod(dims) > MAX_ELEMENTS:
                 raise ValueError(f"a tensor has the absurd dims {dims[:8]}; {_ADVICE}")
-        scopes += _subgraphs(attributes)
+        scopes += subgraphs_of(attributes)
 
 
-def _texts(scope: Scope) -> list[str]:
+def _texts(scope: Scope, attributes: Iterable[AttributeProto]) -> list[str]:
     """Every name in a graph or a function that somebody may print or compare."""
-    found = [scope.name]
+    found = [scope.name, *(attribute.name for attribute in attributes)]
     for node in scope.node:
-        found += (node.name, node.op_type, node.domain, *node.input, *node.output)
-        found += [attribute.name for attribute in node.attribute]
-        found += [text for entry in node.metadata_props for text in (entry.key, entry.value)]
+        found += (node.name, node.op_type, node.domain)
+        found += node.input
+        found += node.output
+    entries = [entry for node in scope.node for entry in node.metadata_props]
+    found += [text for entry in entries for text in (entry.key, entry.value)]
     found += [value.name for value in scope.value_info]
     if isinstance(scope, FunctionProto):
         return [*found, scope.domain, scope.overload, *scope.input, *scope.output, *scope.attribute]
@@ -126,17 +131,21 @@ def _tensors(scope: Scope, attributes: Iterable[AttributeProto]) -> list[Tensor]
             found.append(attribute.t)
         if attribute.HasField("sparse_tensor"):
             sparse.append(attribute.sparse_tensor)
-        found += attribute.tensors
-        sparse += attribute.sparse_tensors
+        # Few have any, and to add none takes longer than to look.
+        if attribute.tensors:
+            found += attribute.tensors
+        if attribute.sparse_tensors:
+            sparse += attribute.sparse_tensors
     return found + [tensor for s in sparse for tensor in (s, s.values, s.indices)]
 
 
-def _subgraphs(attributes: Iterable[AttributeProto]) -> list[GraphProto]:
+def subgraphs_of(attributes: Iterable[AttributeProto]) -> list[GraphProto]:
     found = []
     for attribute in attributes:
         if attribute.HasField("g"):
             found.append(attribute.g)
-        found += attribute.graphs
+        if attribute.graphs:
+            found += attribute.graphs
     return found
 
 
@@ -172,7 +181,7 @@ def _with_defaults(proto: onnx.ModelProto) -> onnx.ModelProto:
     size = 0
     while scopes:
         for node in scopes.pop().node:
-            scopes += _subgraphs(node.attribute)
+            scopes += subgraphs_of(node.attribute)
             given = {attribute.name for attribute in node.attribute}
             known = defaults.get(_id(node.domain, node.op_type, node.overload), ())
             further = [attribute for attribute in known if attribute.name not in given]
@@ -214,7 +223,7 @@ def _body(scope: Scope) -> _Body:
         for node in part.node:
             names += 1 + len(node.input) + len(node.output)
             references += sum(bool(a.ref_attr_name) for a in node.attribute)
-            pending += (subgraphs := _subgraphs(node.attribute))
+            pending += (subgraphs := subgraphs_of(node.attribute))
             operator = _id(node.domain, node.op_type, node.overload)
             calls[operator] += 1
             # A graph that is passed on may hold references itself: nothing bounds its copies.

@@ -8,8 +8,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.ops import load_op
 
 from onnx_bench.onnx_model import Call
 from onnx_bench.trace import Data, Value
@@ -86,20 +84,25 @@ MOVES = frozenset(
         "Flatten",
     ]
 )
+_SAFE = ELEMENTWISE | MOVES
 _GROWING = frozenset({"ConstantOfShape", "Expand", "Range", "Tile"})
 
 
 def fold(call: Call, inputs: list[Value | None], opset: int) -> list[Data] | None:
     """The results of an operator whose inputs are all known; None where it is not for us to run."""
-    arrays = [None if value is None else value.data for value in inputs]
-    if any(a is None for a, v in zip(arrays, inputs, strict=True) if v is not None):
+    if any(value is not None and value.data is None for value in inputs):
         return None
-    if call.operator not in ELEMENTWISE | MOVES and not _stays_small(call.operator, arrays):
+    arrays = [None if value is None else value.data for value in inputs]
+    if call.operator not in _SAFE and not _stays_small(call.operator, arrays):
         return None
     if call.operator in ELEMENTWISE and _broadcast_size(arrays) > MAX_FOLDED:
         return None
     if call.operator == "Cast":
         return _cast(call, arrays[0])
+    # As long to import as ONNX itself, and most networks calculate nothing.
+    from onnx.reference import ReferenceEvaluator
+    from onnx.reference.ops import load_op
+
     context = {
         "log": lambda *_: None,
         "opsets": {"": opset},

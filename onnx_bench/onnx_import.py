@@ -111,7 +111,7 @@ class _Importer:
     def _fold(self, call: Call) -> bool:
         """Does arithmetic on known values; a shape is known as soon as its tensor is."""
         net = self._net
-        inputs = [net.find(call, i) for i in range(len(call.inputs))]
+        inputs = [net.values[name] if name else None for name in call.inputs]
         given = [value for value in inputs if value is not None]
         if call.operator in ("Shape", "Size") and given:
             shape = given[0].shape

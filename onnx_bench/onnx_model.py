@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,10 +15,16 @@ from onnx import AttributeProto, NodeProto, TensorProto, numpy_helper
 
 from onnx_bench.errors import ModelFileError
 from onnx_bench.graph import Shape
-from onnx_bench.onnx_file import check_proto, inline_functions, printable, read_proto
+from onnx_bench.onnx_file import (
+    check_proto,
+    inline_functions,
+    printable,
+    read_proto,
+    subgraphs_of,
+)
 from onnx_bench.onnx_wire import MAX_VALUES
 from onnx_bench.onnx_writers import ORIGIN
-from onnx_bench.trace import Value, Weight, constant
+from onnx_bench.trace import Data, Value, Weight, constant
 
 
 @dataclass(frozen=True)
@@ -180,15 +187,28 @@ def _constant(attribute: AttributeProto, name: str) -> Value:
 def _tensor(tensor: TensorProto, learned: bool, name: str = "") -> Value:
     """A tensor of the file as a constant: one of real numbers is a weight, unless it is literal."""
     shape, data = tuple(tensor.dims), None
-    if prod(shape) <= MAX_VALUES and tensor.data_location != TensorProto.EXTERNAL:
+    size = prod(shape)
+    if size <= MAX_VALUES and tensor.data_location != TensorProto.EXTERNAL:
         # Damaged ones and those of types that numpy lacks keep their shape alone.
         with suppress(ValueError, TypeError, KeyError, AttributeError):
-            data = np.asarray(numpy_helper.to_array(tensor))
-            # numpy does not calculate with the short types of others.
-            data = data.astype(np.float32) if data.dtype.kind == "V" else data
-    is_weight = tensor.data_type in _REAL and (len(shape) > 0 if learned else prod(shape) > 1)
-    weights = {Weight(tensor.name or name, prod(shape))} if is_weight else ()
-    return Value(shape, constant=True, weights=frozenset(weights), data=data)
+            data = _data(tensor, shape)
+    is_weight = tensor.data_type in _REAL and (len(shape) > 0 if learned else size > 1)
+    weights = frozenset({Weight(tensor.name or name, size)}) if is_weight else _NONE
+    return Value(shape, constant=True, weights=weights, data=data)
+
+
+_PLAIN: dict[int, Any] = {TensorProto.FLOAT: np.dtype("<f4"), TensorProto.INT64: np.dtype("<i8")}
+_NONE = frozenset[Weight]()
+
+
+def _data(tensor: TensorProto, shape: Shape) -> Data:
+    """The values of a tensor; raises one of many errors where there are none."""
+    kind = _PLAIN.get(tensor.data_type)
+    if kind and tensor.raw_data and not tensor.HasField("segment"):  # by far the most
+        return np.frombuffer(tensor.raw_data, kind).reshape(shape)
+    data: Data = np.asarray(numpy_helper.to_array(tensor))
+    # numpy does not calculate with the short types of others.
+    return data.astype(np.float32) if data.dtype.kind == "V" else data
 
 
 _REAL = frozenset(
@@ -216,30 +236,30 @@ def read_calls(graph: onnx.GraphProto, known: Iterable[str]) -> list[Call]:
 def _call(index: int, node: NodeProto) -> Call:
     if not node.output:
         raise ValueError(f"{_label(index, node)} writes nothing; export the model again")
-    own = node.domain in ("", "ai.onnx")
+    operator, attributes = node.op_type, [*node.attribute]
+    subgraphs = subgraphs_of(attributes)
     return Call(
-        node.op_type if own else f"{node.domain}.{node.op_type}",
-        list(node.input),
-        list(node.output),
-        {a.name: a for a in node.attribute},
+        operator if node.domain in ("", "ai.onnx") else f"{node.domain}.{operator}",
+        node.input[:],
+        node.output[:],
+        {a.name: a for a in attributes},
         next((p.value for p in node.metadata_props if p.key == ORIGIN), ""),
         _label(index, node),
         node,
-        sorted(_captured(node)),
+        sorted(_captured(subgraphs)) if subgraphs else [],
     )
 
 
-def _captured(node: NodeProto) -> set[str]:
-    """The values that the node's subgraphs read and do not write themselves."""
+def _captured(graphs: Iterable[onnx.GraphProto]) -> set[str]:
+    """The values that subgraphs read and do not write themselves."""
     found: set[str] = set()
-    for attribute in node.attribute:
-        for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-            read = {output.name for output in graph.output}
-            written = {value.name for value in (*graph.input, *graph.initializer)}
-            for inner in graph.node:
-                read |= {*inner.input, *_captured(inner)}
-                written |= {*inner.output}
-            found |= read - written
+    for graph in graphs:
+        read = {output.name for output in graph.output}
+        written = {value.name for value in (*graph.input, *graph.initializer)}
+        for inner in graph.node:
+            read |= {*inner.input, *_captured(subgraphs_of(inner.attribute))}
+            written |= {*inner.output}
+        found |= read - written
     return found - {""}
 
 
@@ -253,7 +273,7 @@ def _ordered(calls: list[Call], known: Iterable[str]) -> list[Call]:
     readers: dict[str, list[int]] = defaultdict(list)
     missing = []
     for index, call in enumerate(calls):
-        needed = {name for name in (*call.inputs, *call.captured) if name not in written}
+        needed = {*call.inputs, *call.captured} - written
         missing.append(len(needed))
         for name in needed:
             readers[name].append(index)

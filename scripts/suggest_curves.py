@@ -103,7 +103,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="gennape-nb101", help="of fused graphs: name or folder")
+    parser.add_argument("--model", default="gennape-universal", help="name or folder")
     parser.add_argument("--families", nargs="+", default=FAMILIES, help="NAME or NAME:SUBSET")
     parser.add_argument("--ways", nargs="+", choices=EVERY, default=EVERY)
     parser.add_argument("--labels", nargs="+", type=int, default=(16, 32, 50, 128))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = "gennape-nb101"
+from gennape.commands.options import DEFAULT_MODEL
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gennape.commands.options import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_MODEL = "gennape-nb101"
 SHOWN = 10
 """Rows that are printed; the file has them all."""
 
@@ -55,7 +56,7 @@ def suggest(
     onnx-bench sample darts -n 1000 > pool.txt
     gennape suggest pool.txt -k 50 -o labels.csv
     ... train these 50, fill in the column label ...
-    gennape finetune gennape-nb101 labels.csv --label label -o runs/mine
+    gennape finetune gennape-universal labels.csv --label label -o runs/mine
     gennape suggest pool.txt -k 20 --goal find-best -m runs/mine \\
         --labelled labels.csv -o more.csv
     ... train these 20, append their rows to labels.csv, finetune again ...

@@ -111,10 +111,10 @@ def _targets(families: list[str] | None) -> "tuple[Target, ...]":
 
 
 def _leave_one_out(plan: "Plan", out: Path, seeds: int, work: Path, processes: int) -> None:
-    from gennape.transfer import lofo_report
+    from gennape.transfer.lofo_report import show, write
     from gennape.transfer.lofo_run import run
 
     rows = run(plan, seeds, out, work, processes)
-    for path in lofo_report.write(out, rows):
+    for path in write(out, rows):
         typer.echo(f"wrote {path}")
-    lofo_report.show(rows)
+    show(rows)

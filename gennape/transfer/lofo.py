@@ -6,8 +6,10 @@ NAS-Bench-101 itself is scored by a model whose generalist learnt on the first o
 NAS-Bench-201.
 
 Sources are the tables that may train a checkpoint that ships, so that what is measured is that
-checkpoint. Of a target nothing is seen before its zero-shot scores; in the mode `ranked set` its
-networks are, without labels (`gennape.ranked_set`). With k labels the learner of few labels is
+checkpoint. Of a target no label is seen before its zero-shot scores, and the generalist has seen
+none of its networks. The space in which families are told apart (`models.specialists`) is made of
+networks of all sources, a target's among them where it is one. In the mode `ranked set` all its
+networks are seen, without labels (`gennape.ranked_set`). With k labels the learner of few labels is
 fitted to k random networks, and the rest is scored.
 """
 

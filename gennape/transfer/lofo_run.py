@@ -120,12 +120,15 @@ def _events(plan: Plan, todo: Mapping[int, frozenset[str]], work: Path, processe
         running: set[Future[None]] = {
             pool.submit(_seed, plan, seed, work, done) for seed, done in todo.items()
         }
+        failed = None
         while running or not queue.empty():
             with suppress(Empty):
                 yield queue.get(timeout=1.0)
             for future in [found for found in running if found.done()]:
                 running.remove(future)
-                future.result()
+                failed = failed or future.exception()
+        if failed:  # what the other seeds have found is kept
+            raise failed
 
 
 def _start(queue: Any) -> None:
