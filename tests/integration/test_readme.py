@@ -28,8 +28,9 @@ INSIDE = {
 def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chains = family("digits-chains")
+    rng = np.random.default_rng(0)
     for name in ("net", "a", "b", "c"):
-        save_onnx(chains.graph(chains.example), tmp_path / f"{name}.onnx")
+        save_onnx(chains.build(chains.sample(rng)), tmp_path / f"{name}.onnx")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 3
     for block in blocks:
@@ -124,3 +125,64 @@ def test_figures_of_other_families_are_those_of_the_results() -> None:
         for model, shots in (("ensemble", 0), ("ensemble, numbers", 50)):
             row = mine[(mine["model"] == model) & (mine["shots"] == shots)].iloc[0]
             assert f"| {figure(row, 'spearman', 3)} |" in line(name)
+
+
+LEFT_OUT = {
+    ("nasbench201", "all", "cifar10-test-200"): "NAS-Bench-201, CIFAR-10",
+    ("nasbench201", "all", "cifar100-test-200"): "NAS-Bench-201, CIFAR-100",
+    ("nasbench201", "all", "imagenet16-test-200"): "NAS-Bench-201, ImageNet16-120",
+    ("nasbench201", "no-none", "cifar10-test-200"): "NAS-Bench-201 without `none`",
+    ("nasbench201", "reachable", "cifar10-test-200"): "NAS-Bench-201, nothing in vain",
+    "nats-sss": "NATS-SSS",
+    "nasbench-macro": "NAS-Bench-Macro",
+    "transnas-micro": "TransNAS micro, scenes",
+    "transnas-macro": "TransNAS macro, scenes",
+    "darts": "DARTS",
+    "metaqnn": "MetaQNN",
+    "ofa-mbv3": "Once-for-All MobileNetV3",
+    "bert": "BERT, GLUE",
+    "gpt2": "GPT-2, WikiText-103",
+    "transformer-xl": "Transformer-XL, WikiText-103",
+    "hwgpt": "HW-GPT-Bench s",
+    "nasbench-nlp": "NAS-Bench-NLP",
+    "pit": "PiT",
+    "autoformer": "AutoFormer",
+    "digits-cells": "digits, cells",
+    "digits-chains": "digits, chains",
+    "digits-mbconv": "digits, inverted bottlenecks",
+    "digits-tokens": "digits, tokens",
+    "nasbench101": "NAS-Bench-101, from NAS-Bench-201",
+}
+"""Targets of `gennape transfer --lofo` as the README calls them."""
+
+
+def test_figures_of_families_left_out_are_those_of_the_results() -> None:
+    rows = pd.read_csv(ROOT / "results" / "transfer_summary.csv", keep_default_na=False)
+    ours = rows[(rows["estimator"] == "universal") & (rows["mode"] == "single")]
+    assert (ours["seeds"] == 5).all()
+    works = ours.groupby(["target", "subset", "label"])
+    assert len(works) == len(LEFT_OUT)
+    for work, mine in works:
+        shown = line(LEFT_OUT[work] if work in LEFT_OUT else LEFT_OUT[work[0]])
+        for row in mine.to_dict("records"):
+            if (row["left_out"], row["shots"]) in (("family", 0), *(("kin", k) for k in FEW)):
+                found = f"{float(row['spearman']):.3f} ± {float(row['spearman_std']):.3f}"
+                assert f"| {found} |" in shown
+
+
+FEW = (16, 50, 128)
+
+
+def test_goals_are_reported_as_they_are() -> None:
+    goals = pd.read_csv(ROOT / "results" / "transfer_goals.csv")
+    assert len(goals) > 30
+    assert {"reached", "missed"} <= set(goals["verdict"])
+
+
+def test_figures_of_suggestions_are_those_of_the_results() -> None:
+    rows = pd.read_csv(ROOT / "results" / "suggest_curves.csv")
+    mean = rows[rows["benchmark"] == "mean of families"].set_index(["labels", "way"])
+    for labels in (16, 50):
+        for way in ("explore", "random"):
+            row = mean.loc[(labels, way)]
+            assert f"{row['spearman']:.3f} ± {row['spearman_std']:.3f}" in README
