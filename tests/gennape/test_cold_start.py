@@ -16,6 +16,7 @@ import pytest
 
 from gennape.cli import DEFAULT_MODEL, _for_good
 from gennape.ranking import as_csv, as_json, rank, ranked
+from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import save_onnx
 
@@ -43,8 +44,10 @@ def file(tmp_path: Path, graphs: list[ComputationGraph]) -> Path:
     return tmp_path / "net.onnx"
 
 
-def test_predicting_an_onnx_file_imports_what_it_needs_alone(file: Path) -> None:
-    command = [sys.executable, "-c", PREDICT, "-m", DEFAULT_MODEL, str(file)]
+def test_predicting_onnx_files_imports_what_it_needs_alone(file: Path) -> None:
+    transformer = file.with_name("tokens.onnx")
+    save_onnx(family("digits-tokens").graph(family("digits-tokens").example), transformer)
+    command = [sys.executable, "-c", PREDICT, "-m", DEFAULT_MODEL, str(file), str(transformer)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     *printed, imported = shown.splitlines()
     assert sum(str(file) in line for line in printed) >= 2, "in --json and --csv"

@@ -186,3 +186,13 @@ def test_figures_of_suggestions_are_those_of_the_results() -> None:
         for way in ("explore", "random"):
             row = mean.loc[(labels, way)]
             assert f"{row['spearman']:.3f} ± {row['spearman_std']:.3f}" in README
+
+
+def test_a_cold_start_takes_as_long_as_is_said() -> None:
+    rows = pd.read_csv(ROOT / "results" / "predict_speed.csv").set_index(["files", "part"])
+    assert (rows["model"] == "gennape-universal").all()
+    one, many = (rows.loc[(files, "whole"), "wall_s"] for files in (1, 300))
+    assert f"one ONNX file in {one:.1f} s" in README
+    assert f"{many:.1f} s" in README
+    assert one < 2
+    assert many < 10
