@@ -85,3 +85,34 @@ def test_what_runs_inside_of_another_part_counts_once(monkeypatch: pytest.Monkey
     with clock.measuring("rest"), clock.measuring("messages"):
         pass
     assert dict(clock.seconds) == {"rest": 1.0 + 5.0, "messages": 3.0}
+
+
+def test_a_family_does_not_choose_its_own_recipe() -> None:
+    found = script("choose_recipe")
+    shipped, other = found["SHIPPED"], "no prior"
+    rows = [
+        {"variant": variant, "seed": 0, "target": target.key, "spearman": value}
+        for target in found["CHOOSING"]
+        # DARTS alone would have it the other way round, by so much that it would decide.
+        for variant, value in ((shipped, 0.5), (other, 99.0 if target.key == "darts" else 0.4))
+    ]
+    chosen = found["chosen"](pd.DataFrame(rows)).set_index("target")
+    assert chosen.loc["darts", "chosen"] == shipped
+    assert chosen.loc["darts", "spearman"] == 0.5
+    assert chosen.loc["darts", "best of all"] == 99
+    assert chosen.loc["metaqnn", "chosen"] == other
+
+
+def test_twins_do_not_choose_for_one_another() -> None:
+    found = script("choose_recipe")
+    by_key = {target.key: target for target in found["CHOOSING"]}
+    assert found["kin"](by_key["transnas-micro"], by_key["nasbench201/no-none"])
+    assert found["kin"](by_key["nasbench201/all"], by_key["nasbench201/no-none"])
+    assert not found["kin"](by_key["darts"], by_key["metaqnn"])
+
+
+def test_the_card_names_every_table_and_its_licence() -> None:
+    lines = "\n".join(script("ship_universal")["sources"]())
+    for name in ("nasbench101", "transnas-macro", "digits", "hwgpt-s"):
+        assert f"| {name} |" in lines
+    assert "none stated |" not in lines.replace("others none stated |", "")
