@@ -66,7 +66,7 @@ def propagate(graphs: GraphCollection, waves: Waves) -> Signals:
       as much as the signals do.
     """
     rules_M = rules(graphs.rows_RK).at(graphs.row_M.astype(np.int64))
-    flow = _Flow(rules_M, waves, activation_maps())
+    flow = _Flow(rules_M, waves, activation_maps(set(rules_M.activation_N.tolist())))
     flow.forward()
     c_MC, s_M = flow.c_MC[:, :-1], flow.c_MC[:, -1]
     return Signals(flow.q_M, flow.mixed_M, c_MC, s_M, flow.gradient())

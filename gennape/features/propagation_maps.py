@@ -5,13 +5,12 @@ correlation of one value under two inputs of the network, E[x y] / q, the mean n
 that of one channel at two places. All correlations lie in [0, 1] and stay there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf
 
 from onnx_bench.operators import Op
 
@@ -65,6 +64,14 @@ def max_pool_map(c: FloatArray, s: FloatArray) -> FloatArray:
     return found
 
 
+def erf(x: FloatArray) -> FloatArray:
+    """The error function; that of scipy takes longer to import than a network to be scored."""
+    import torch
+
+    found: FloatArray = torch.erf(torch.from_numpy(x)).numpy()
+    return found
+
+
 FUNCTIONS: dict[Op, Function] = {
     Op.RELU: lambda x: np.maximum(x, 0),
     Op.RELU6: lambda x: np.clip(x, 0, 6),
@@ -110,24 +117,35 @@ class ActivationMaps(NamedTuple):
         return found
 
 
-@cache
-def activation_maps() -> ActivationMaps:
-    """The maps of all operators, by sums over normal variables of variance 1.
+def activation_maps(kinds: Collection[int] = FUNCTIONS) -> ActivationMaps:
+    """The maps of these operators, by sums over normal variables of variance 1.
 
     Poole et al., NeurIPS 2016 (ReLU, tanh); Hayou et al., ICML 2019 (GELU, SiLU). Behind weights or
     a normalisation variance is 1 and they are exact in the limit of width; at another variance
     that is an approximation, except for ReLU, where the maps do not depend on it.
+
+    Args:
+        kinds: those that there are; a map takes ten milliseconds, and networks have two or three.
     """
     gain_A, slope_A = np.ones(len(Op)), np.ones(len(Op))
     distance_AT = np.tile(np.linspace(0, 1, STEPS + 1), (len(Op), 1))
-    for op, function in FUNCTIONS.items():
-        gain_A[op], slope_A[op] = _gain(function), _slope(function)
-        distance_AT[op] = _distances(function, gain_A[op])
-    distance_AT[Op.RELU] = np.sqrt(1 - relu_map(1 - np.linspace(0, 1, STEPS + 1) ** 2))
-    # Its entries are scaled so that what they weigh keeps its size.
-    slope_A[Op.SOFTMAX] /= gain_A[Op.SOFTMAX]
-    gain_A[Op.SOFTMAX] = 1.0
+    for op in FUNCTIONS:
+        if op in kinds:
+            gain_A[op], slope_A[op], distance_AT[op] = _map_of(op)
     return ActivationMaps(gain_A, slope_A, distance_AT)
+
+
+@cache
+def _map_of(op: Op) -> tuple[float, float, FloatArray]:
+    """Gain, slope and distances of an operator that has a function."""
+    function = FUNCTIONS[op]
+    gain, slope = _gain(function), _slope(function)
+    if op == Op.RELU:
+        return gain, slope, np.sqrt(1 - relu_map(1 - np.linspace(0, 1, STEPS + 1) ** 2))
+    distance_T = _distances(function, gain)
+    if op == Op.SOFTMAX:  # its entries are scaled so that what they weigh keeps its size
+        return 1.0, slope / gain, distance_T
+    return gain, slope, distance_T
 
 
 def _normal(count: int) -> tuple[FloatArray, FloatArray]:

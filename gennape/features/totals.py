@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from onnx_bench.collections import GraphCollection
 
@@ -15,12 +14,21 @@ SHARE = (0.0, 1.0)
 
 
 def totals(graphs: GraphCollection, values_RD: FloatArray) -> FloatArray:
-    """The sum over each graph's nodes of what every distinct row stands for, shape (G, D)."""
-    ones_M = np.ones(len(graphs.row_M))
-    nodes_GR = csr_array(
-        (ones_M, graphs.row_M, graphs.node_ptr), shape=(len(graphs), len(graphs.rows_RK))
-    )
-    return np.asarray(nodes_GR @ values_RD, np.float64)
+    """The sum over each graph's nodes of what every distinct row stands for, shape (G, D).
+
+    The k-th nodes of all graphs are added at once: scipy's sparse product gives the same bits, and
+    takes longer to import than a network to be scored.
+    """
+    size_G = np.diff(graphs.node_ptr)
+    order_G = np.argsort(-size_G, kind="stable")  # so that those with a k-th node are the first
+    start_G = graphs.node_ptr[:-1][order_G]
+    sum_GD = np.zeros((len(graphs), values_RD.shape[1]))
+    for place in range(size_G.max(initial=0)):
+        count = np.count_nonzero(size_G > place)
+        sum_GD[:count] += values_RD[graphs.row_M[start_G[:count] + place]]
+    found_GD = np.empty_like(sum_GD)
+    found_GD[order_G] = sum_GD
+    return found_GD
 
 
 def largest(graphs: GraphCollection, values_M: Numbers) -> FloatArray:
