@@ -82,7 +82,7 @@ def test_every_benchmark_is_listed_found_or_not(
     assert {name for name, row in rows.items() if row["found"]} == {"digits", "nasbench201"}
     cells = rows["nasbench201"]
     assert (cells["networks"], cells["tasks"]) == (3, ["cifar10", "cifar100", "imagenet16"])
-    assert cells["subsets"] == ["all", "no-none", "distinct"]
+    assert cells["subsets"] == ["all", "no-none", "distinct", "reachable"]
     assert "cifar10-val-200" in cells["ships"]
     assert "cifar10-test-200" not in cells["ships"]
     assert rows["nasbench101"]["networks"] is None
