@@ -75,6 +75,12 @@ def test_it_assesses_and_learns_from_few_labels(trained: Checkpoint) -> None:
     assert fitted.checkpoint.model.encoder.out_features == 1
 
 
+def test_a_network_has_one_score_whatever_stands_beside_it(trained: Checkpoint) -> None:
+    networks, predictor = list(read("digits").networks[::100]), Predictor(trained)
+    alone = [float(predictor.predict(network)[0]) for network in networks]
+    np.testing.assert_allclose(predictor.predict(networks), alone, atol=1e-5)
+
+
 def test_ranks_are_standardised_ranks() -> None:
     labels = np.random.default_rng(0).normal(size=50).round(1)
     np.testing.assert_allclose(ranks(labels), stats.zscore(stats.rankdata(labels)))
