@@ -10,6 +10,7 @@ beside what the recipe that ships reaches. Results go to results/recipe_choice*.
 """
 
 import argparse
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from gennape.transfer.targets import TARGETS, Target, load
 from gennape.tuning import scores
 from gennape.universal.sources import GENERALIST, families
 from gennape.universal.training import Recipe, Split, generalist
+from onnx_bench.errors import GennapeError
 from onnx_bench.files import atomic_file
 from onnx_bench.terminal import progress
 
@@ -136,4 +138,7 @@ def show(rows: pd.DataFrame, found: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GennapeError as error:
+        sys.exit(f"error: {error}")

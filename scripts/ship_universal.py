@@ -8,6 +8,7 @@ built. The card's figures are those of `gennape transfer --lofo --out results/tr
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,4 +127,7 @@ def _mean(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GennapeError as error:
+        sys.exit(f"error: {error}")

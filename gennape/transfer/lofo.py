@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from gennape.checkpoint import Checkpoint, load
+from gennape.checkpoint import Checkpoint, load, locate
 from gennape.features.whole import COLUMN
 from gennape.inference import Predictor
 from gennape.metrics import kendall, spearman
@@ -73,6 +73,14 @@ class Plan:
     encoders: Path | None = None
     data_root: Path | None = None
 
+    def encoder(self, seed: int) -> Path:
+        """The folder of one seed's encoder.
+
+        Raises:
+            CheckpointError: it is not there.
+        """
+        return locate((self.encoders or Path()) / f"seed{seed}" / "cl_t" / "predictor")
+
 
 class Score(NamedTuple):
     """What one estimator says of a target's networks, or of some of them."""
@@ -122,10 +130,9 @@ def _sources(plan: Plan, target: Target, seed: int, work: Path, say: Report) -> 
 
 def _graph_network(plan: Plan, seed: int, work: Path, say: Report) -> Ensemble:
     """Perceptrons on a contrastive encoder and the same numbers, prior and ranks, without trees."""
-    assert plan.encoders
     folder = work / f"seed{seed}" / "graph-network"
     if not folder.is_dir():
-        encoder = load(plan.encoders / f"seed{seed}" / "cl_t" / "predictor").model
+        encoder = load(plan.encoder(seed)).model
         family = families(plan.wide, plan.data_root, say)[0]
         say(f"graph network on {family.name}")
         rows = Split.of(len(family), seed).train

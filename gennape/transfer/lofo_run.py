@@ -31,6 +31,9 @@ def run(plan: Plan, seeds: int, out: Path, work: Path, processes: int = 2) -> pd
         out: CSV, written after each target; what it holds is not run again.
         work: folder of the models, and of what each seed has finished.
     """
+    if plan.encoders:  # said before anything is trained
+        for seed in range(seeds):
+            plan.encoder(seed)
     rows = read_rows(out)
     plan, missing = _there(plan)
     _prepare(plan, processes)

@@ -1,11 +1,13 @@
 """Leave one family out, small, on the families of the embedded benchmark."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from gennape.checkpoint import CheckpointError
 from gennape.cli import main
 from gennape.metrics import kendall, spearman
 from gennape.transfer.lofo import Plan, run_seed
@@ -108,6 +110,13 @@ def test_without_any_table_it_says_so(tmp_path: Path) -> None:
     plan = Plan((Target("darts"),), data_root=tmp_path)
     with pytest.raises(LabelError, match="left out: darts"):
         run(plan, 1, tmp_path / "rows.csv", tmp_path)
+
+
+def test_encoders_that_are_missing_are_named_before_anything_is_trained(tmp_path: Path) -> None:
+    plan = replace(PLAN, encoders=tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="nowhere/seed0/cl_t/predictor: no such folder"):
+        run(plan, 1, tmp_path / "rows.csv", tmp_path / "work")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_family_that_nobody_knows_is_named(
