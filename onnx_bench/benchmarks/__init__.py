@@ -35,6 +35,7 @@ BENCHMARKS = {
     "metaqnn": "metaqnn",
     "nats-sss": "nats_sss",
     "nasbench-macro": "nasbench_macro",
+    "nasbench-mr": "nasbench_mr",
     "transnas-micro": "transnas_micro",
     "transnas-macro": "transnas_macro",
     "darts": "darts",

@@ -38,6 +38,7 @@ FAMILIES = {
     "hwgpt": "hwgpt:HwGpt",
     "nats-sss": "nats_sss:NatsSss",
     "nasbench-macro": "nasbench_macro:NasBenchMacro",
+    "nasbench-mr": "nasbench_mr:NasBenchMR",
     "transnas-micro": "transnas_micro:TransNasMicro",
     "transnas-macro": "transnas_macro:TransNasMacro",
     "darts": "darts:Darts",

@@ -26,6 +26,7 @@ VERIFIED: dict[str, str] = {
     "nasbench201": "nasbench201",
     "nats-sss": "nats_sss",
     "nasbench-macro": "nasbench_macro",
+    "nasbench-mr": "nasbench_mr",
     "transnas-micro": "transnas_micro",
     "transnas-macro": "transnas_macro",
     "darts": "darts",
