@@ -1,7 +1,8 @@
-"""Makes the embedded benchmark `digits`: samples networks of four kinds, trains each three times.
+"""Makes the embedded benchmarks: samples networks of each kind, trains each two or three times.
 
-    python scripts/label_digits.py                 # all of it; about an hour on two cores
+    python scripts/label_digits.py                 # all of `digits`; about an hour on two cores
     python scripts/label_digits.py --per-kind 5 --out /tmp/digits.parquet --work /tmp/digits
+    python scripts/label_digits.py --benchmark digits-more
 
 Every finished network is a line of `WORK/runs.jsonl`: a run that was stopped goes on where it was.
 At the end the labels are written as one parquet file, and a card that says how stable they are.
@@ -10,23 +11,27 @@ At the end the labels are written as one parquet file, and a card that says how 
 import argparse
 import json
 import multiprocessing as mp
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
-from onnx_bench.benchmarks import digits, digits_training
+from onnx_bench.benchmarks import benchmark, digits_training
+from onnx_bench.benchmarks.digits import Shipped
 from onnx_bench.families import build_spec, family
 from onnx_bench.files import atomic_file
 from onnx_bench.terminal import progress
 
-CARD = """# digits
+PER_KIND = {"digits": 255, "digits-more": 160}
+CARD = """# {name}
 
-{networks} small networks of {kinds} kinds, each really trained {seeds} times: the benchmark that
-ships with the package. Made by `scripts/label_digits.py`; this card is written by the same command.
+{networks} small networks of {kinds} kinds, each really trained {seeds} times: {a} benchmark that
+ships with the package. Made by `{command}`; this card is written by the same command.
 
 - **Data**: scikit-learn's bundled digits (1,797 grey images of 8x8 pixels, from the UCI repository,
   CC BY 4.0), pixel values 0 to 1 with Gaussian noise of deviation {noise}; {train} images to train
@@ -39,7 +44,7 @@ ships with the package. Made by `scripts/label_digits.py`; this card is written 
   (percent, after each epoch, first draw) for each seed S. The label is the mean of `accuracy_S`.
 - **Licence**: Apache-2.0, as the package.
 
-How stable the ranks are (Spearman between two seeds, mean of the {pairs} pairs):
+How stable the ranks are (Spearman between two seeds{pairs}):
 
 {table}
 
@@ -52,15 +57,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--per-kind", type=int, default=255, help="networks of each kind")
-    parser.add_argument("--out", type=Path, default=digits.FILE, help="the parquet file")
-    parser.add_argument("--work", type=Path, default=Path("runs/digits"), help="finished runs")
+    parser.add_argument("--benchmark", choices=PER_KIND, default="digits")
+    parser.add_argument("--per-kind", type=int, help="networks of each kind")
+    parser.add_argument("--out", type=Path, help="the parquet file; the package's own by default")
+    parser.add_argument("--work", type=Path, help="finished runs; runs/BENCHMARK by default")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
+    made = cast(Shipped, benchmark(args.benchmark))
+    out = args.out or made.home() / made.table
+    work = args.work or Path("runs", made.name)
+    per_kind = args.per_kind or PER_KIND[made.name]
 
-    args.work.mkdir(parents=True, exist_ok=True)
-    log = args.work / "runs.jsonl"
-    networks = [(kind, spec) for kind in digits.KINDS for spec in sample(kind, args.per_kind)]
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "runs.jsonl"
+    networks = [(kind, spec) for kind in made.families for spec in sample(kind, per_kind)]
     done = read_log(log)
     todo = [network for network in networks if network not in done]
     np.random.default_rng(0).shuffle(todo)  # every kind grows evenly, should it be cut short
@@ -71,15 +81,16 @@ def main() -> None:
     ):
         stream.write("\n")  # should the last line have been cut off
         bar = display.add_task("training", total=len(networks), completed=len(networks) - len(todo))
-        for record in pool.imap_unordered(label, [tuple(network) for network in todo]):
+        task = partial(label, seeds=made.seeds)
+        for record in pool.imap_unordered(task, [tuple(network) for network in todo]):
             stream.write(json.dumps(record) + "\n")
             stream.flush()
             display.advance(bar)
     frame = to_frame([read_log(log)[network] for network in networks])
-    with atomic_file(args.out) as temporary:
+    with atomic_file(out) as temporary:
         frame.to_parquet(temporary, compression="zstd", index=False)
-    with atomic_file(args.out.with_suffix(".md")) as temporary:
-        temporary.write_text(card(frame))
+    with atomic_file(out.with_suffix(".md")) as temporary:
+        temporary.write_text(card(frame, made.name))
     print(stability(frame).to_string(index=False))
 
 
@@ -93,11 +104,11 @@ def sample(kind: str, number: int) -> list[str]:
     return list(chosen.values())
 
 
-def label(network: tuple[str, str]) -> dict[str, object]:
+def label(network: tuple[str, str], seeds: int) -> dict[str, object]:
     """Trains one network with every seed."""
     graph = build_spec(":".join(network))
     record: dict[str, object] = {"kind": network[0], "spec": network[1]}
-    for seed in range(digits.SEEDS):
+    for seed in range(seeds):
         run = digits_training.train(graph, seed)
         record[f"accuracy_{seed}"] = run.accuracy
         record[f"curve_{seed}"] = run.curve
@@ -119,7 +130,7 @@ def read_log(path: Path) -> dict[tuple[str, str], dict[str, object]]:
 def to_frame(records: list[dict[str, object]]) -> pd.DataFrame:
     """One row a network, in single precision."""
     frame = pd.DataFrame(records)
-    for seed in range(digits.SEEDS):
+    for seed in range(trainings(frame)):
         frame[f"accuracy_{seed}"] = frame[f"accuracy_{seed}"].astype(np.float32).round(3)
         frame[f"curve_{seed}"] = [
             np.asarray(curve, np.float32).round(2) for curve in frame[f"curve_{seed}"]
@@ -127,12 +138,17 @@ def to_frame(records: list[dict[str, object]]) -> pd.DataFrame:
     return frame
 
 
+def trainings(frame: pd.DataFrame) -> int:
+    """How often each network was trained."""
+    return sum(column.startswith("accuracy_") for column in frame.columns)
+
+
 def stability(frame: pd.DataFrame) -> pd.DataFrame:
     """Range of the mean accuracy and Spearman between seeds, by kind."""
-    rows = []
+    rows, seeds = [], trainings(frame)
     for kind, part in frame.groupby("kind"):
-        runs = part[[f"accuracy_{seed}" for seed in range(digits.SEEDS)]].to_numpy()
-        pairs = combinations(range(digits.SEEDS), 2)
+        runs = part[[f"accuracy_{seed}" for seed in range(seeds)]].to_numpy()
+        pairs = combinations(range(seeds), 2)
         rho = [spearmanr(runs[:, a], runs[:, b]).statistic for a, b in pairs]
         mean = runs.mean(axis=1)
         rows.append(
@@ -149,18 +165,22 @@ def stability(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def card(frame: pd.DataFrame) -> str:
+def card(frame: pd.DataFrame, name: str) -> str:
     """The data card, every figure of it read from the labels or the protocol."""
-    table = stability(frame)
+    table, seeds = stability(frame), trainings(frame)
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in table.to_numpy()]
     head = "| " + " | ".join(table.columns) + " |\n" + "|---" * len(table.columns) + "|"
     protocol = digits_training
+    command, pairs = "scripts/label_digits.py", seeds * (seeds - 1) // 2
     return CARD.format(
+        name=name,
+        command=command if name == "digits" else f"{command} --benchmark {name}",
+        a="the" if name == "digits" else "another",
         networks=f"{len(frame):,}",
         kinds=frame["kind"].nunique(),
-        seeds=digits.SEEDS,
-        last_seed=digits.SEEDS - 1,
-        pairs=digits.SEEDS * (digits.SEEDS - 1) // 2,
+        seeds=seeds,
+        last_seed=seeds - 1,
+        pairs=f", mean of the {pairs} pairs" if pairs > 1 else "",
         noise=protocol.NOISE,
         train=f"{protocol.TRAIN:,}",
         test=1797 - protocol.TRAIN,

@@ -18,6 +18,7 @@ __all__ = ["BENCHMARKS", "Benchmark", "Label", "LabelTable", "benchmark", "read"
 
 BENCHMARKS = {
     "digits": "digits",
+    "digits-more": "digits_more",
     "nasbench101": "nasbench101",
     "nasbench101-budgets": "nasbench101_budgets",
     "nasbench201": "nasbench201",

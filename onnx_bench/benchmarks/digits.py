@@ -13,8 +13,8 @@ import pandas as pd
 from onnx_bench.benchmarks.base import Benchmark, Label, everything
 
 KINDS = ("digits-cells", "digits-chains", "digits-mbconv", "digits-tokens")
-SEEDS = 3
-FILE = Path(__file__).parents[1] / "data" / "digits.parquet"
+SEEDS, EPOCHS = 3, 8
+DATA = Path(__file__).parents[1] / "data"
 
 
 class Shipped(Benchmark):
@@ -22,36 +22,50 @@ class Shipped(Benchmark):
 
     def home(self, root: Path | None = None) -> Path:
         del root
-        return FILE.parent
+        return DATA
+
+    @property
+    def seeds(self) -> int:
+        """How often each network was trained."""
+        return len(self.labels[0].columns)
+
+
+def shipped(name: str, title: str, kinds: tuple[str, ...], seeds: int) -> Shipped:
+    """Networks of these families with labels by `digits_training`, in `data/NAME.parquet`."""
+    runs = tuple(f"accuracy_{seed}" for seed in range(seeds))
+    return Shipped(
+        name=name,
+        folder=name,
+        title=title,
+        source="ours",
+        licence="Apache-2.0",
+        families=kinds,
+        networks=lambda frame: frame["kind"] + ":" + frame["spec"],
+        labels=(
+            Label("accuracy", runs, "digits", epochs=EPOCHS),
+            *(Label(run, (run,), "digits", epochs=EPOCHS) for run in runs),
+        ),
+        subsets={
+            "all": everything,
+            **{kind: _kind(kind, True) for kind in kinds},
+            **{f"not-{kind}": _kind(kind, False) for kind in kinds},
+        },
+        needs=("kind", "spec"),
+        table=f"{name.replace('-', '_')}.parquet",
+    )
 
 
 def _kind(kind: str, wanted: bool) -> "Callable[[pd.DataFrame], pd.Series[bool]]":
     return lambda frame: (frame["kind"] == kind) == wanted
 
 
-BENCHMARK = Shipped(
-    name="digits",
-    folder="digits",
-    title="small networks of four kinds on noisy 8x8 digits, three runs: ships with the package",
-    source="ours",
-    licence="Apache-2.0",
-    families=KINDS,
-    networks=lambda frame: frame["kind"] + ":" + frame["spec"],
-    labels=(
-        Label("accuracy", tuple(f"accuracy_{seed}" for seed in range(SEEDS)), "digits", epochs=8),
-        *(
-            Label(f"accuracy_{seed}", (f"accuracy_{seed}",), "digits", epochs=8)
-            for seed in range(SEEDS)
-        ),
-    ),
-    subsets={
-        "all": everything,
-        **{kind: _kind(kind, True) for kind in KINDS},
-        **{f"not-{kind}": _kind(kind, False) for kind in KINDS},
-    },
-    needs=("kind", "spec"),
-    table=FILE.name,
+BENCHMARK = shipped(
+    "digits",
+    "small networks of four kinds on noisy 8x8 digits, three runs: ships with the package",
+    KINDS,
+    SEEDS,
 )
+FILE = DATA / BENCHMARK.table
 
 
 def frame() -> pd.DataFrame:

@@ -4,8 +4,9 @@ All read 8x8 grey images and answer ten classes. They differ as families do: in 
 choose (wiring, depth and width, bottlenecks, token mixing), not only in size.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from string import ascii_lowercase
+from typing import Any, ClassVar, TypeVar
 
 from onnx_bench.builder import GraphBuilder
 from onnx_bench.families.base import ChoiceFamily
@@ -16,6 +17,7 @@ from onnx_bench.operators import Op
 INPUT_SHAPE = (1, 8, 8)
 CLASSES = 10
 STAGES = 3
+T = TypeVar("T")
 
 
 class DigitsCells(NasBench201):
@@ -42,15 +44,14 @@ class DigitsChains(ChoiceFamily):
     )
 
     def build(self, spec: tuple[str, ...]) -> ComputationGraph:
-        g, numbers = GraphBuilder(), [int(value[1:]) for value in spec[1:]]
-        block = _residual if spec[0] == "residual" else _plain
+        g = GraphBuilder()
+        block = residual_block if spec[0] == "residual" else plain_block
         x = g.input(*INPUT_SHAPE)
-        for stage in range(STAGES):
-            width, depth, kernel = numbers[3 * stage : 3 * stage + 3]
+        for stage, (width, depth, kernel) in enumerate(portions(numbers(spec[1:]), 3)):
             x = block(g, x, width, kernel, 2 if stage else 1)
             for _ in range(depth - 1):
                 x = block(g, x, width, kernel, 1)
-        _classify(g, x)
+        classify(g, x)
         return g.build(f"{self.name}:{self.format(spec)}")
 
 
@@ -77,14 +78,12 @@ class DigitsMBConv(ChoiceFamily):
     def build(self, spec: tuple[str, ...]) -> ComputationGraph:
         g, act = GraphBuilder(), Op[spec[0].upper()]
         x = g.unary(act, g.batch_norm(g.conv(g.input(*INPUT_SHAPE), 8, 3, stride=2)))
-        for stage in range(STAGES):
-            expansion, kernel, width, depth, squeeze = (
-                int(value.lstrip("ekwds")) for value in spec[1 + 5 * stage : 6 + 5 * stage]
-            )
+        for stage, settings in enumerate(portions(numbers(spec[1:]), 5)):
+            expansion, kernel, width, depth, squeeze = settings
             for i in range(depth):
                 stride = 2 if stage == STAGES - 1 and i == 0 else 1
-                x = _mbconv(g, x, act, expansion, kernel, width, stride, bool(squeeze))
-        _classify(g, x)
+                x = mbconv_block(g, x, act, expansion, kernel, width, stride, bool(squeeze))
+        classify(g, x)
         return g.build(f"{self.name}:{self.format(spec)}")
 
 
@@ -107,7 +106,7 @@ class DigitsTokens(ChoiceFamily):
 
     def build(self, spec: tuple[str, ...]) -> ComputationGraph:
         g = GraphBuilder()
-        patch, width, ratio = (int(value[1:]) for value in spec[:3])
+        patch, width, ratio = numbers(spec[:3])
         x = g.conv(g.input(*INPUT_SHAPE), width, patch, patch, padding=0, bias=True)
         tokens = g.shape(x)[1] * g.shape(x)[2]
         x = g.position(g.transpose(g.reshape(x, width, tokens), 1, 0))
@@ -118,19 +117,36 @@ class DigitsTokens(ChoiceFamily):
         return g.build(f"{self.name}:{self.format(spec)}")
 
 
-def _plain(g: GraphBuilder, x: int, width: int, kernel: int, stride: int) -> int:
+def number(value: str) -> int:
+    """What stands behind the letters: 8 of `w8`."""
+    return int(value.lstrip(ascii_lowercase))
+
+
+def numbers(values: Iterable[str]) -> list[int]:
+    """The number of each value."""
+    return [number(value) for value in values]
+
+
+def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`size` values at a time: the settings of one stage after the other."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def plain_block(g: GraphBuilder, x: int, width: int, kernel: int, stride: int) -> int:
+    """Convolution, batch normalisation, ReLU."""
     return g.relu(g.batch_norm(g.conv(x, width, kernel, stride)))
 
 
-def _residual(g: GraphBuilder, x: int, width: int, kernel: int, stride: int) -> int:
-    y = _plain(g, x, width, kernel, stride)
+def residual_block(g: GraphBuilder, x: int, width: int, kernel: int, stride: int) -> int:
+    """Two convolutions beside a shortcut, which is a convolution where the shapes differ."""
+    y = plain_block(g, x, width, kernel, stride)
     y = g.batch_norm(g.conv(y, width, kernel))
     if g.shape(x) != g.shape(y):
         x = g.batch_norm(g.conv(x, width, 1, stride))
     return g.relu(g.add(x, y))
 
 
-def _mbconv(
+def mbconv_block(
     g: GraphBuilder,
     x: int,
     act: Op,
@@ -140,6 +156,7 @@ def _mbconv(
     stride: int,
     squeeze: bool,
 ) -> int:
+    """An inverted bottleneck: wider, depthwise, narrower; a shortcut where the shapes agree."""
     y = x
     if expansion > 1:
         y = g.unary(act, g.batch_norm(g.conv(y, g.shape(y)[0] * expansion)))
@@ -166,5 +183,6 @@ def _token_block(g: GraphBuilder, x: int, mixer: str, ratio: int) -> int:
     return g.add(x, g.linear(y, width))
 
 
-def _classify(g: GraphBuilder, x: int) -> None:
+def classify(g: GraphBuilder, x: int) -> None:
+    """The mean over the image and a linear map to the classes: the end of the network."""
     g.output(g.linear(g.flatten(g.global_avg_pool(x)), CLASSES))
