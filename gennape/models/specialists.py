@@ -1,4 +1,4 @@
-"""A generalist's score, and beside it what specialists know of the families that they learnt.
+"""A generalist's score, and beside it what other families taught: all of them, or each its own.
 
 Across families one model is best that learnt on one wide family; inside a family, one that learnt
 on that family. A network belongs to family s, by how far it lies from networks of it, to a degree
@@ -7,18 +7,21 @@ on that family. A network belongs to family s, by how far it lies from networks 
 
 d_s in units of the distance within which 95 % of the family's own networks lie. Its score is
 
-    y = z + sum_s m_s e_s / max(1, sum_s m_s),
+    y = z + sum_s h_s e_s + (1 - sum_s h_s) c,    h_s = m_s / max(1, sum_s m_s),
 
-z the generalist's score, e_s what the specialist of s adds to it. To a stranger nothing is added.
+z the generalist's score, e_s what the specialist of s adds to it, and c what all families together
+add to it (`models.common`), which strangers hear.
 This is the soft membership of GENNAPE (Mills et al., AAAI 2023), of families in place of clusters.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gennape.models.common import CommonResidual, Lesson
 from gennape.models.heads import HEADS, Head
 from gennape.models.solved.trees import TreesHead
 from onnx_bench.errors import GennapeError
@@ -30,6 +33,24 @@ NEAREST, WITHIN = 3, 0.95
 TAIL = 0.05
 ENOUGH = 64
 """With fewer networks beside those kept, these say how far the family reaches, each by the rest."""
+
+
+class Lessons(NamedTuple):
+    """What the head learns from: networks of all families.
+
+    Args:
+        read_NR: what the head reads of each network.
+        rank_N: ranks within its family, standardised: of mean 0 and deviation 1.
+        family_N: names of the families.
+    """
+
+    read_NR: Tensor
+    rank_N: Tensor
+    family_N: Sequence[str]
+
+    def rows(self, family: str) -> Tensor:
+        """Places of one family's networks."""
+        return torch.from_numpy(np.flatnonzero(np.asarray(self.family_N) == family))
 
 
 class Specialist(nn.Module):
@@ -101,6 +122,7 @@ class SpecialistsHead(Head):
         place: width of the place.
         reach: R, where a network stops to belong to a family.
         trees, leaf: of each forest.
+        trust, ridge: of what all families say together; see `CommonResidual`.
     """
 
     heard_S: Tensor
@@ -114,6 +136,8 @@ class SpecialistsHead(Head):
         reach: float = 1.25,
         trees: int = 30,
         leaf: int = 3,
+        trust: float = 4.0,
+        ridge: float = 4.0,
     ) -> None:
         super().__init__()
         if not families or len(set(families)) < len(families) or not reach > 1:
@@ -128,39 +152,41 @@ class SpecialistsHead(Head):
         self.specialists = nn.ModuleList(
             Specialist(place, numbers, trees, leaf) for _ in self.families
         )
+        self.common = CommonResidual(numbers, trust, ridge)
         self.register_buffer("heard_S", torch.ones(len(self.families)))
 
     @torch.no_grad()
-    def learn(
-        self, read_NR: Tensor, target_N: Tensor, families: Sequence[str], seed: int = 0
-    ) -> None:
-        """Teaches each specialist its own family.
-
-        Args:
-            read_NR: what the head reads of training networks.
-            target_N: ranks within the family, standardised: of mean 0 and deviation 1.
-            families: of each network; there must be some of every one.
+    def learn(self, lessons: Lessons, seed: int = 0) -> None:
+        """Teaches each specialist its own family, and what they have in common.
 
         Raises:
             GennapeError: a family has too few networks.
         """
-        name_N = np.asarray(families)
-        score_N, place_NP, numbers_ND = self._parts(read_NR)
+        score_N, place_NP, numbers_ND = self._parts(lessons.read_NR)
         for place, name in enumerate(self.families):
-            own = torch.from_numpy(np.flatnonzero(name_N == name))
+            own = lessons.rows(name)
             specialist = self._specialist(place)
             specialist.settle(place_NP[own], seed)
             # Ranks around the place that the family has among all others.
             known_N = within(score_N[own], TAIL)
-            specialist.forest.solve(
-                numbers_ND[own], target_N[own] - (known_N - known_N.mean()), seed
-            )
+            left_N = lessons.rank_N[own] - (known_N - known_N.mean())
+            specialist.forest.solve(numbers_ND[own], left_N, seed)
+        self.leave_out((), lessons)
 
-    def leave_out(self, families: Iterable[str]) -> None:
-        """Silences some specialists, as if they had never learnt."""
+    def leave_out(self, families: Iterable[str], lessons: Lessons) -> None:
+        """Makes it as if it had never learnt of some families; of none, as it was.
+
+        Args:
+            lessons: what it learnt from.
+        """
         left_out = set(families)
-        heard = [float(name not in left_out) for name in self.families]
-        self.heard_S.copy_(torch.tensor(heard))
+        heard = [name for name in self.families if name not in left_out]
+        self.heard_S.copy_(torch.tensor([float(name in heard) for name in self.families]))
+        score_N, _, numbers_ND = self._parts(lessons.read_NR)
+        self.common.learn(
+            Lesson(numbers_ND[own], score_N[own], lessons.rank_N[own])
+            for own in map(lessons.rows, heard)
+        )
 
     def belonging(self, embedding_BF: Tensor) -> Tensor:
         """m, the degree to which each network belongs to each family, shape (B, S), 0 to 1."""
@@ -174,7 +200,7 @@ class SpecialistsHead(Head):
         score_B, _, numbers_BD = self._parts(embedding_BF)
         degree_BS = self.belonging(embedding_BF)
         share_BS = degree_BS / degree_BS.sum(dim=1, keepdim=True).clamp(min=1)
-        added_B = torch.zeros_like(score_B)
+        added_B: Tensor = (1 - share_BS.sum(dim=1)) * self.common(numbers_BD)
         for place in range(len(self.families)):
             members = torch.nonzero(share_BS[:, place])[:, 0]
             if len(members):

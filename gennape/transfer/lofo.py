@@ -1,7 +1,8 @@
 """Leave one family out: every family is scored by a model whose sources lack it.
 
 For each seed one generalist learns on NAS-Bench-101 and one specialist on each other source. A
-target's own specialist is silenced, and in a second round those of its kin, since kinship flatters.
+target's own specialist is silenced, and what all families say together is solved for again without
+it; in a second round without its kin, too, since kinship flatters.
 NAS-Bench-101 itself is scored by a model whose generalist learnt on the first of the others,
 NAS-Bench-201.
 
@@ -13,7 +14,7 @@ networks are seen, without labels (`gennape.ranked_set`). With k labels the lear
 fitted to k random networks, and the rest is scored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -28,15 +29,23 @@ from gennape.metrics import kendall, spearman
 from gennape.models.ensemble import Ensemble
 from gennape.models.performance import PerformanceModel
 from gennape.models.scored import ScoredEncoder
-from gennape.models.specialists import SpecialistsHead
+from gennape.models.specialists import Lessons
 from gennape.ranked_set import smoothed
 from gennape.targets import TargetScale
 from gennape.transfer.targets import TARGETS, Networks, Target
 from gennape.transfer.targets import load as load_target
 from gennape.tuning import TuneSettings, predictions, priors, represented
 from gennape.universal.build import build
-from gennape.universal.sources import GENERALIST, SPECIALISTS, Report, Source, families
-from gennape.universal.training import Recipe, Split, generalist, some
+from gennape.universal.sources import GENERALIST, SPECIALISTS, Family, Report, Source, families
+from gennape.universal.training import (
+    Recipe,
+    Split,
+    alternatives,
+    generalist,
+    head_of,
+    lessons,
+    some,
+)
 
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -82,6 +91,21 @@ class Plan:
         return locate((self.encoders or Path()) / f"seed{seed}" / "cl_t" / "predictor")
 
 
+class Taught(NamedTuple):
+    """A universal model and what its head learnt from."""
+
+    checkpoint: Checkpoint
+    lessons: Lessons
+
+    @property
+    def model(self) -> PerformanceModel:
+        return cast(PerformanceModel, self.checkpoint.model)
+
+    def leave_out(self, *families: str) -> None:
+        """Makes it as if it had never learnt of these families."""
+        head_of(self.model).leave_out(families, self.lessons)
+
+
 class Score(NamedTuple):
     """What one estimator says of a target's networks, or of some of them."""
 
@@ -103,48 +127,63 @@ def run_seed(
         say: called with a line on each step.
     """
     scored: tuple[Target | None, list[Score]] = None, []
+    models: dict[bool, Taught] = {}
     for target in plan.targets:
         if target.key in done:
             continue
-        checkpoint = _sources(plan, target, seed, work, say)
+        own = target.left_out == plan.wide.benchmark
+        taught = models.get(own) or models.setdefault(own, taught_model(plan, own, seed, work, say))
         networks = load_target(target, plan.data_root, plan.most)
         say(f"{target.key}: {len(networks):,} networks")
         if scored[0] is None or scored[0].networks != target.networks:
-            scored = target, [*_scores(plan, checkpoint, target, networks, seed, work, say)]
+            scored = target, [*_scores(plan, taught, target, networks, seed, work, say)]
         rows = [_row(score, networks.label_N) for score in scored[1]]
         for shots in target.shots:
             if shots + ENOUGH <= len(networks):
-                rows.append(_few_shot(checkpoint, target, networks, shots, seed))
+                rows.append(_few_shot(taught, target, networks, shots, seed))
         yield target, [{**_named(target, networks), "seed": seed, **row} for row in rows]
 
 
-def _sources(plan: Plan, target: Target, seed: int, work: Path, say: Report) -> Checkpoint:
-    """The checkpoint that scores a target, trained if it is not there."""
-    own = target.left_out == plan.wide.benchmark
+def taught_model(plan: Plan, own: bool, seed: int, work: Path, say: Report) -> Taught:
+    """The model that scores others, or the generalist's own family; trained if it is not there."""
     folder = work / f"seed{seed}" / (f"without-{plan.wide.benchmark}" if own else "universal")
+    wide, *narrow = plan.narrow if own else (plan.wide, *plan.narrow)
     if not folder.is_dir():
-        wide, *narrow = plan.narrow if own else (plan.wide, *plan.narrow)
         build(plan.data_root, seed, plan.recipe, wide, narrow, say).save(folder)
-    return load(folder)
+    checkpoint = load(folder)
+    model = cast(PerformanceModel, checkpoint.model)
+    known = head_of(model).families
+    found = [f for source in narrow for f in families(source, plan.data_root) if f.name in known]
+    rows = [Split.of(len(family), seed).train for family in found]
+    return Taught(checkpoint, lessons(model, found, rows, plan.recipe, seed))
 
 
-def _graph_network(plan: Plan, seed: int, work: Path, say: Report) -> Ensemble:
-    """Perceptrons on a contrastive encoder and the same numbers, prior and ranks, without trees."""
-    folder = work / f"seed{seed}" / "graph-network"
+def _beside(
+    plan: Plan, name: str, seed: int, work: Path, say: Report, train: Callable[..., Ensemble]
+) -> Ensemble:
+    """An ensemble taught by the wide source, trained if it is not there."""
+    folder = work / f"seed{seed}" / name
     if not folder.is_dir():
-        encoder = load(plan.encoder(seed)).model
         family = families(plan.wide, plan.data_root, say)[0]
-        say(f"graph network on {family.name}")
-        rows = Split.of(len(family), seed).train
-        recipe = replace(plan.recipe, perceptrons=3)
-        start = generalist(family, rows, recipe, seed, cast(PerformanceModel, encoder))
+        say(f"{name} on {family.name}")
+        start = train(family, Split.of(len(family), seed).train, plan.recipe, seed)
         Checkpoint(start, form="fused").save(folder)
     return cast(Ensemble, load(folder).model)
 
 
+def _graph_network(plan: Plan, seed: int, work: Path, say: Report) -> Ensemble:
+    """Perceptrons on a contrastive encoder and the same numbers, prior and ranks, without trees."""
+
+    def train(family: Family, rows: Rows, recipe: Recipe, seed: int) -> Ensemble:
+        encoder = cast(PerformanceModel, load(plan.encoder(seed)).model)
+        return generalist(family, rows, replace(recipe, perceptrons=3), seed, encoder)
+
+    return _beside(plan, "graph-network", seed, work, say, train)
+
+
 def _scores(
     plan: Plan,
-    checkpoint: Checkpoint,
+    taught: Taught,
     target: Target,
     networks: Networks,
     seed: int,
@@ -152,9 +191,8 @@ def _scores(
     say: Report,
 ) -> Iterator[Score]:
     """Zero-shot, of each estimator and mode."""
-    model = cast(PerformanceModel, checkpoint.model)
+    model = taught.model
     start = cast(Ensemble, cast(ScoredEncoder, model.encoder).model)
-    head = cast(SpecialistsHead, model.head)
     graphs, every = networks.graphs, np.arange(len(networks))
     whole_ND = graphs.whole_GD.double().numpy()
     for name in ("macs", "parameters"):
@@ -165,10 +203,15 @@ def _scores(
         own = [k for k, m in enumerate(start.config.members) if m.model.head == kind]
         yield Score(name, SINGLE, "family", found_NK[:, own].mean(axis=1), every)
     yield Score("generalist", SINGLE, "family", found_NK @ start.weights_K.numpy(), every)
+    if target.left_out != plan.wide.benchmark:
+        others = _beside(plan, "alternatives", seed, work, say, alternatives)
+        said_NK = predictions(others, TargetScale(), graphs)
+        for name, score_N in zip(("ridge", "Gaussian process"), said_NK.T, strict=True):
+            yield Score(name, SINGLE, "family", score_N, every)
     read_NR = represented(model, graphs)
     for left_out in ("family", "kin"):
-        head.leave_out([target.left_out, *(target.kin if left_out == "kin" else ())])
-        score_N = head(read_NR).double().numpy()
+        taught.leave_out(target.left_out, *(target.kin if left_out == "kin" else ()))
+        score_N = model.head(read_NR).double().numpy()
         yield Score("universal", SINGLE, left_out, score_N, every)
         yield Score("universal", SET, left_out, smoothed(score_N, whole_ND), every)
     if plan.encoders and target.left_out != plan.wide.benchmark:
@@ -178,16 +221,15 @@ def _scores(
         yield Score("graph network", SINGLE, "family", mean_N, rows)
 
 
-def _few_shot(
-    checkpoint: Checkpoint, target: Target, networks: Networks, shots: int, seed: int
-) -> Row:
+def _few_shot(taught: Taught, target: Target, networks: Networks, shots: int, seed: int) -> Row:
     """The row of the learner of few labels, kin left out as well."""
-    head = cast(SpecialistsHead, cast(PerformanceModel, checkpoint.model).head)
-    head.leave_out([target.left_out, *target.kin])
+    taught.leave_out(target.left_out, *target.kin)
     order = np.random.default_rng([seed, shots]).permutation(len(networks))
     seen, rest = order[:shots], order[shots : shots + SCORED]
     settings = TuneSettings(seed=seed, learner="numbers")
-    fitted = Predictor(checkpoint).fit(networks.graphs.take(seen), networks.label_N[seen], settings)
+    fitted = Predictor(taught.checkpoint).fit(
+        networks.graphs.take(seen), networks.label_N[seen], settings
+    )
     score_N = fitted.predict(networks.graphs.take(rest))
     return _row(Score("universal", SINGLE, "kin", score_N, rest), networks.label_N, shots)
 

@@ -3,7 +3,8 @@
 The generalist learns what a prior of even sizes (`models.whole`) leaves of the ranks of its family,
 as trees and as perceptrons, on numbers of the whole graph alone. They err in different ways where
 networks are unlike those learnt from, and their mean is taken. The specialists learn what it leaves
-of the ranks inside their own families (`models.specialists`).
+of the ranks inside their own families, and one linear map what it leaves in all of them alike
+(`models.specialists`, `models.common`).
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from gennape.features.whole import FEATURES
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.scored import ScoredEncoder
-from gennape.models.specialists import SpecialistsHead
+from gennape.models.specialists import Lessons, SpecialistsHead
 from gennape.models.whole import WholeGraph
 from gennape.targets import TargetScale
 from gennape.tuning import TuneSettings, fine_tune, priors, represented
@@ -48,6 +49,7 @@ class Recipe:
         specialist_rows: networks of a family that its specialist learns from at most.
         specialist_trees, specialist_leaf: of its forest.
         place, reach: of the specialists' space; see `SpecialistsHead`.
+        trust, ridge: of what all families say together; see `CommonResidual`.
     """
 
     perceptrons: int = 6
@@ -64,6 +66,8 @@ class Recipe:
     specialist_leaf: int = 4
     place: int = 25
     reach: float = 1.25
+    trust: float = 4.0
+    ridge: float = 4.0
 
     @property
     def whole(self) -> dict[str, Any]:
@@ -90,6 +94,15 @@ class Split(NamedTuple):
         return cls(np.sort(order[held_out:]), np.sort(order[:held_out]))
 
 
+class Part(NamedTuple):
+    """A member of an ensemble: its head, of how many networks it learns at most, and its say."""
+
+    head: str
+    arguments: dict[str, Any]
+    rows: int
+    weight: float
+
+
 def generalist(
     family: Family,
     rows: Rows,
@@ -103,22 +116,39 @@ def generalist(
         embedding: a model whose encoder is there already; there is no forest then, and perceptrons
             read what it says of a graph beside the numbers.
     """
-    encoder = embedding.encoder_config if embedding else ("none", {})
-    forest = ("trees", {"trees": recipe.trees, "leaf": recipe.leaf}, recipe.forest_rows, 1 / 3)
+    forest = Part("trees", {"trees": recipe.trees, "leaf": recipe.leaf}, recipe.forest_rows, 1 / 3)
     share = 2 / 3 / recipe.perceptrons
-    perceptron = ("mlp", {"hidden": 128, "layers": 4}, recipe.rows, share)
-    parts = [forest] if embedding is None else []
+    perceptron = Part("mlp", {"hidden": 128, "layers": 4}, recipe.rows, share)
+    parts = [*([] if embedding else [forest]), *[perceptron] * recipe.perceptrons]
+    return _ensemble(family, rows, parts, recipe, seed, embedding)
+
+
+def alternatives(family: Family, rows: Rows, recipe: Recipe, seed: int) -> Ensemble:
+    """Ridge regression and a Gaussian process in their place, each to be read by itself."""
+    ridge = Part("ridge", {}, recipe.forest_rows, 0.5)
+    process = Part("gaussian-process", {}, recipe.rows, 0.5)
+    return _ensemble(family, rows, [ridge, process], recipe, seed)
+
+
+def _ensemble(
+    family: Family,
+    rows: Rows,
+    parts: Sequence[Part],
+    recipe: Recipe,
+    seed: int,
+    embedding: PerformanceModel | None = None,
+) -> Ensemble:
+    encoder = embedding.encoder_config if embedding else ("none", {})
     members, models = [], []
-    for place, part in enumerate([*parts, *[perceptron] * recipe.perceptrons]):
-        head, arguments, most, weight = part
-        config = ModelConfig(*encoder, head, arguments, recipe.whole)
+    for place, part in enumerate(parts):
+        config = ModelConfig(*encoder, part.head, part.arguments, recipe.whole)
         own_seed = 100 * seed + place
         model = seeded_model(config, own_seed).eval()
         if embedding:
             model.encoder.load_state_dict(embedding.encoder.state_dict())
-        _teach(model, family, rows, most, recipe.epochs, own_seed)
+        _teach(model, family, rows, part.rows, recipe.epochs, own_seed)
         models.append(model)
-        members.append(Member(f"{head}{place}", config, TargetScale(), weight))
+        members.append(Member(f"{part.head}{place}", config, TargetScale(), part.weight))
     return Ensemble.of(EnsembleConfig(tuple(members)), models)
 
 
@@ -143,7 +173,6 @@ def universal(
     seed: int,
 ) -> PerformanceModel:
     """The generalist with a specialist for each family, taught by these rows of it."""
-    drawn = [some(own, recipe.specialist_rows, seed) for own in rows]
     place = {"components": recipe.place, "numbers": NUMBERS}
     scored = {"model": start.config.to_dict(), "place": place}
     head = {
@@ -152,6 +181,8 @@ def universal(
         "reach": recipe.reach,
         "trees": recipe.specialist_trees,
         "leaf": recipe.specialist_leaf,
+        "trust": recipe.trust,
+        "ridge": recipe.ridge,
     }
     whole = {**recipe.whole, "hidden": 0.0, "prior": 0.0}
     model = PerformanceModel(ModelConfig("scored", scored, "specialists", head, whole)).eval()
@@ -160,19 +191,34 @@ def universal(
     table_ND = torch.cat(
         [
             family.graphs.whole_GD[some(own, DRAWN, seed)]
-            for family, own in zip(families, drawn, strict=True)
+            for family, own in zip(families, rows, strict=True)
         ]
     )
     cast(WholeGraph, model.whole).prepare(table_ND)
     if encoder.place:
         encoder.place.prepare(table_ND)
-    read = [represented(model, f.graphs, own) for f, own in zip(families, drawn, strict=True)]
-    target = [f.rank_N[own] for f, own in zip(families, drawn, strict=True)]
-    names = [f.name for f, own in zip(families, drawn, strict=True) for _ in own]
-    cast(SpecialistsHead, model.head).learn(
-        torch.cat(read), torch.from_numpy(np.concatenate(target)), names, seed
-    )
+    head_of(model).learn(lessons(model, families, rows, recipe, seed), seed)
     return model
+
+
+def lessons(
+    model: PerformanceModel,
+    families: Sequence[Family],
+    rows: Sequence[Rows],
+    recipe: Recipe,
+    seed: int,
+) -> Lessons:
+    """What the head of a universal model learns from; the same again of a model that has learnt."""
+    drawn = [some(own, recipe.specialist_rows, seed) for own in rows]
+    read = [represented(model, f.graphs, own) for f, own in zip(families, drawn, strict=True)]
+    rank = [f.rank_N[own] for f, own in zip(families, drawn, strict=True)]
+    names = [f.name for f, own in zip(families, drawn, strict=True) for _ in own]
+    return Lessons(torch.cat(read), torch.from_numpy(np.concatenate(rank)), names)
+
+
+def head_of(model: PerformanceModel) -> SpecialistsHead:
+    """The head of a universal model."""
+    return cast(SpecialistsHead, model.head)
 
 
 def some(rows: Rows, most: int, seed: int) -> Rows:

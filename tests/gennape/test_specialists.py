@@ -11,7 +11,15 @@ from torch import Tensor
 
 from gennape.metrics import spearman
 from gennape.models.heads import HEADS
-from gennape.models.specialists import KEPT, NEAREST, Specialist, SpecialistsHead, nearness, within
+from gennape.models.specialists import (
+    KEPT,
+    NEAREST,
+    Lessons,
+    Specialist,
+    SpecialistsHead,
+    nearness,
+    within,
+)
 from onnx_bench.errors import GennapeError
 
 PLACE, NUMBERS = 2, 4
@@ -38,20 +46,28 @@ def ranks(label: Labels) -> Labels:
 
 
 @pytest.fixture(scope="module")
-def head() -> SpecialistsHead:
+def lessons() -> Lessons:
     parts = [family(100.0), family(-100.0)]
+    target = torch.from_numpy(np.concatenate([ranks(label) for _, label in parts]))
+    names = [name for name in FAMILIES for _ in range(300)]
+    return Lessons(torch.cat([part for part, _ in parts]), target, names)
+
+
+@pytest.fixture(scope="module")
+def head(lessons: Lessons) -> SpecialistsHead:
     made = HEADS["specialists"](1 + PLACE + NUMBERS, families=FAMILIES, place=PLACE)
     assert isinstance(made, SpecialistsHead)
-    read = torch.cat([part for part, _ in parts])
-    target = torch.from_numpy(np.concatenate([ranks(label) for _, label in parts]))
-    made.learn(read, target, [name for name in FAMILIES for _ in range(300)])
+    made.learn(lessons)
     return made.eval()
 
 
-def test_of_a_stranger_the_generalist_alone_speaks(head: SpecialistsHead) -> None:
-    read, _ = family(0.0)
-    assert torch.equal(head(read), read[:, 0])
+def test_a_stranger_hears_what_all_families_say(head: SpecialistsHead) -> None:
+    read, label = family(0.0)
     assert (head.belonging(read) == 0).all()
+    numbers = read[:, 1 + PLACE :]
+    torch.testing.assert_close(head(read), read[:, 0] + head.common(numbers))
+    # All families say that the generalist has it the wrong way round.
+    assert spearman(head(read).numpy(), label) > spearman(read[:, 0].numpy(), label)
 
 
 @pytest.mark.parametrize("centre", [100.0, -100.0])
@@ -77,16 +93,25 @@ def test_scores_are_the_formula(head: SpecialistsHead) -> None:
             distance = sum(gaps[:NEAREST]) / NEAREST / float(own.limit)
             assert degree == pytest.approx(min(max((1.25 - distance) / 0.25, 0), 1), abs=1e-4)
             added += degree * float(own.forest(row[None, 3:]))
-        expected += added / max(1.0, float(degree_S.sum()))
+        total = float(degree_S.sum())
+        common = float(head.common(row[None, 3:]))
+        expected += added / max(1.0, total) + (1 - min(1.0, total)) * common
         assert float(found) == pytest.approx(expected, abs=1e-5)
 
 
-def test_who_is_left_out_says_nothing_and_can_come_back(head: SpecialistsHead) -> None:
+def test_who_is_left_out_says_nothing_and_can_come_back(
+    head: SpecialistsHead, lessons: Lessons
+) -> None:
     read, _ = family(100.0)
     before = head(read)
-    head.leave_out(["east"])
+    head.leave_out(["east"], lessons)
+    alone = SpecialistsHead(1 + PLACE + NUMBERS, ("west",), PLACE)
+    own = lessons.rows("west")
+    alone.learn(Lessons(lessons.read_NR[own], lessons.rank_N[own], ["west"] * len(own)))
+    torch.testing.assert_close(head(read), alone(read))
+    head.leave_out(FAMILIES, lessons)
     assert torch.equal(head(read), read[:, 0])
-    head.leave_out([])
+    head.leave_out([], lessons)
     assert torch.equal(head(read), before)
 
 
