@@ -32,8 +32,9 @@ computation graph alone: no weights, no data, no forward pass.
 
 - **Model**: a generalist (a prior of even sizes, and a forest and {perceptrons} perceptrons that
   learn what it leaves of the ranks of NAS-Bench-101, on {numbers} numbers of the whole graph) and,
-  beside it, a specialist for each of {count} other families, which is heard of networks that lie
-  among those of its family (`gennape/models/specialists.py`).
+  beside it, {count} other families: what they say together is one linear map of the numbers that
+  strangers hear (`gennape/models/common.py`); what each says alone is a specialist's, heard of
+  networks that lie among those of its family (`gennape/models/specialists.py`).
 - **Scores** order networks; they are no accuracies. One is a deviation of rank: 0 is a network in
   the middle of NAS-Bench-101, and inside another family scores spread around its own place by
   about 1. A score of a family that it knows has an interval, which holds the rank of nine networks
@@ -43,9 +44,9 @@ computation graph alone: no weights, no data, no forward pass.
 {sources}
 
 - **Held-out networks** of these families (15 %, this checkpoint), Spearman: {held_out}.
-- **Families left out**: Spearman of networks of families that it has not seen, each scored without
-  its own specialist, mean and deviation over {seeds} seeds (`results/transfer.csv`; after 50 labels
-  without its kin, too):
+- **Families left out**: Spearman of networks of families that it has not seen, each scored by a
+  model that never heard of it, mean and deviation over {seeds} seeds (`results/transfer.csv`; after
+  50 labels without its kin, too):
 
 {table}
 

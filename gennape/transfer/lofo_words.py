@@ -18,6 +18,7 @@ TITLES = {
     "transnas-micro": "TransNAS micro",
     "transnas-macro": "TransNAS macro",
     "darts": "DARTS",
+    "nasbench-mr": "NAS-Bench-MR",
     "metaqnn": "MetaQNN",
     "ofa-mbv3": "OFA-MBv3",
     "bert": "BERT",
@@ -32,6 +33,14 @@ TITLES = {
     "digits-chains": "digits, chains",
     "digits-mbconv": "digits, inverted residuals",
     "digits-tokens": "digits, tokens",
+    "digits-dense": "digits, dense blocks",
+    "digits-branches": "digits, branches",
+    "digits-wired": "digits, random wiring",
+    "digits-genotypes": "digits, genotypes",
+    "digits-groups": "digits, groups",
+    "digits-layers": "digits, plain layers",
+    "digits-hybrids": "digits, hybrids",
+    "digits-recurrent": "digits, recurrent",
 }
 PLAIN = ("all", "distinct", "full")
 """Subsets that need no word beside the name where a target has no other."""

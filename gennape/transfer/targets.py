@@ -65,8 +65,9 @@ TARGETS = (
     Target("nasbench-macro", kin=("ofa-mbv3", "digits-mbconv")),
     Target("transnas-micro", kin=("nasbench201", "digits-cells")),
     Target("transnas-macro", kin=("transnas-micro",)),
-    Target("darts"),
-    Target("metaqnn", kin=("digits-chains",)),
+    Target("darts", kin=("digits-genotypes",)),
+    Target("nasbench-mr"),
+    Target("metaqnn", kin=("digits-chains", "digits-layers")),
     Target("ofa-mbv3", "distinct", kin=("nasbench-macro", "digits-mbconv")),
     Target("bert", kin=("gpt2", "transformer-xl", "hwgpt")),
     Target("gpt2", kin=("bert", "transformer-xl", "hwgpt")),
@@ -76,12 +77,20 @@ TARGETS = (
     Target("pit", kin=("autoformer",)),
     Target("autoformer", kin=("pit",)),
     *(
-        Target("digits", family=f"digits-{kind}", kin=kin)
-        for kind, kin in (
-            ("cells", ("nasbench201", "transnas-micro")),
-            ("chains", ("metaqnn",)),
-            ("mbconv", ("ofa-mbv3", "nasbench-macro")),
-            ("tokens", ()),
+        Target(benchmark, family=f"digits-{kind}", kin=kin)
+        for benchmark, kind, kin in (
+            ("digits", "cells", ("nasbench201", "transnas-micro")),
+            ("digits", "chains", ("metaqnn", "digits-layers", "digits-groups")),
+            ("digits", "mbconv", ("ofa-mbv3", "nasbench-macro", "digits-hybrids")),
+            ("digits", "tokens", ("digits-hybrids",)),
+            ("digits-more", "dense", ("digits-branches",)),
+            ("digits-more", "branches", ("digits-dense",)),
+            ("digits-more", "wired", ("digits-cells", "digits-genotypes")),
+            ("digits-more", "genotypes", ("digits-cells", "digits-wired")),
+            ("digits-more", "groups", ("digits-chains",)),
+            ("digits-more", "layers", ("digits-chains", "metaqnn")),
+            ("digits-more", "hybrids", ("digits-tokens", "digits-mbconv")),
+            ("digits-more", "recurrent", ()),
         )
     ),
     Target("nasbench101", "full", shots=(16, 50, 72, 364, 729)),

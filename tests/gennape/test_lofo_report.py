@@ -190,11 +190,18 @@ def outcome(found: pd.DataFrame, name: str, metric: str = "spearman", shots: int
 
 def test_goals_take_the_rows_that_they_name() -> None:
     given = [
-        row(p.ALL, estimator="generalist", spearman=0.951, kendall=0.77),
+        row(
+            p.ALL,
+            estimator="generalist",
+            spearman=0.951,
+            kendall=0.77,
+            spearman_top=0.51,
+            best_of_ten=94.3733,
+        ),
         row(p.ALL, left_out="family", spearman=0.99, spearman_top=0.9),
-        row(p.ALL, left_out="kin", spearman=0.98, spearman_top=0.51, best_of_ten=94.3733),
+        row(p.ALL, left_out="kin", spearman=0.98, spearman_top=0.99, best_of_ten=90.0),
         row(p.ALL, left_out="kin", mode="ranked set", spearman_top=0.2, best_of_ten=90.0),
-        row(p.CIFAR100, left_out="kin", spearman=0.93),
+        row(p.CIFAR100, estimator="generalist", spearman=0.93),
         row(p.DARTS, left_out="family", spearman=0.88),
         row(p.DARTS, left_out="kin", spearman=0.85),
         row(p.DARTS, estimator="macs", left_out="", spearman=0.18),
@@ -209,7 +216,7 @@ def test_goals_take_the_rows_that_they_name() -> None:
         ("only to NAS-Bench-201, all", "spearman", 0, 0.951, REACHED),
         ("only to NAS-Bench-201, all", "kendall", 0, 0.77, MISSED),
         ("top tenth", "spearman_top", 0, 0.51, REACHED),
-        ("best of the ten", "best_of_ten", 0, 94.3733, REACHED),
+        ("ten best", "best_of_ten", 0, 94.3733, REACHED),
         ("CIFAR-100", "spearman", 0, 0.93, MISSED),
         ("DARTS", "spearman", 0, 0.88, REACHED),
         ("DARTS", "spearman", 50, 0.91, MISSED),
