@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gennape.transfer.lofo_words import TITLES
 from onnx_bench.families import family
 from onnx_bench.onnx_export import save_onnx
 from tests.small_families import SELF_CONTAINED
@@ -133,33 +134,15 @@ LEFT_OUT = {
     ("nasbench201", "all", "imagenet16-test-200"): "NAS-Bench-201, ImageNet16-120",
     ("nasbench201", "no-none", "cifar10-test-200"): "NAS-Bench-201 without `none`",
     ("nasbench201", "reachable", "cifar10-test-200"): "NAS-Bench-201, nothing in vain",
-    "nats-sss": "NATS-SSS",
-    "nasbench-macro": "NAS-Bench-Macro",
+    **{name: title for name, title in TITLES.items() if name not in ("nasbench201", "hwgpt-s")},
     "transnas-micro": "TransNAS micro, scenes",
     "transnas-macro": "TransNAS macro, scenes",
-    "darts": "DARTS",
-    "nasbench-mr": "NAS-Bench-MR",
-    "metaqnn": "MetaQNN",
     "ofa-mbv3": "Once-for-All MobileNetV3",
     "bert": "BERT, GLUE",
     "gpt2": "GPT-2, WikiText-103",
     "transformer-xl": "Transformer-XL, WikiText-103",
     "hwgpt": "HW-GPT-Bench s",
-    "nasbench-nlp": "NAS-Bench-NLP",
-    "pit": "PiT",
-    "autoformer": "AutoFormer",
-    "digits-cells": "digits, cells",
-    "digits-chains": "digits, chains",
     "digits-mbconv": "digits, inverted bottlenecks",
-    "digits-tokens": "digits, tokens",
-    "digits-dense": "digits, dense blocks",
-    "digits-branches": "digits, branches",
-    "digits-wired": "digits, random wiring",
-    "digits-genotypes": "digits, genotypes",
-    "digits-groups": "digits, groups",
-    "digits-layers": "digits, plain layers",
-    "digits-hybrids": "digits, hybrids",
-    "digits-recurrent": "digits, recurrent",
     "nasbench101": "NAS-Bench-101, from NAS-Bench-201",
 }
 """Targets of `gennape transfer --lofo` as the README calls them."""

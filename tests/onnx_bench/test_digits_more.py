@@ -1,6 +1,5 @@
 """The embedded benchmark `digits-more`: its eight families, its labels and its card."""
 
-import re
 import runpy
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +13,6 @@ from scipy.stats import spearmanr
 
 from onnx_bench import benchmarks
 from onnx_bench.benchmarks import digits, digits_more, digits_training
-from onnx_bench.errors import SpecError
 from onnx_bench.families import FAMILIES, build_spec, family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.onnx_export import to_onnx
@@ -79,34 +77,6 @@ def test_exported_members_compute_what_torch_does(kind: str) -> None:
         session = onnxruntime.InferenceSession(to_onnx(graph, weights).SerializeToString())
         (got,) = session.run(None, {session.get_inputs()[0].name: images})
         np.testing.assert_allclose(got, expected.numpy(), rtol=1e-3, atol=1e-4)
-
-
-WRONG = [
-    ("digits-dense", "k3-half-full-g4-l2-k3", "has 6 values, expected 12"),
-    ("digits-dense", "k3-half-full-g4-l5-k3-g4-l2-k1-g4-l1-k3", "'l5' at position 5"),
-    ("digits-branches", "k3-max-a3-b4-c0-d0-five-a4-b4-c4-d4-twice-a0-b8-c0-d4-five", "'a3'"),
-    ("digits-wired", "w8-sep", "has 1 nodes, expected 10"),
-    ("digits-wired", "-".join(["w8", *["sep"] * 10]), "has 0 bits at 'sep', not 1"),
-    (
-        "digits-wired",
-        "-".join(["w8", *("dil", "sep0", "sep00", "sep000", "sep0000") * 2]),
-        "'dil' at position 2",
-    ),
-    ("digits-genotypes", "c4-sep3-x1-skip-x0", "has 5 values, expected 25"),
-    ("digits-groups", "batch-post-shuffle-w8-b1-g3-k3-d1-w16-b2-g4-k3-d1-w16-b1-g1-k3-d1", "'g3'"),
-    ("digits-layers", "batch-relu-w8", "has 3 values, expected 16"),
-    ("digits-hybrids", "s1-conv-w8-d1-attn-w16-d1-mixer-w16-d1", "'s1' at position 1"),
-    ("digits-recurrent", "rows-e0-tcn-u16-l1-one-plain-last-h0", "'tcn' at position 3"),
-]
-
-
-@pytest.mark.parametrize(("kind", "text", "why"), WRONG)
-def test_a_wrong_text_is_refused_with_the_reason_and_a_valid_one(
-    kind: str, text: str, why: str
-) -> None:
-    with pytest.raises(SpecError, match=re.escape(why)) as caught:
-        family(kind).graph(text)
-    assert family(kind).example in str(caught.value)
 
 
 # what the texts say

@@ -180,6 +180,21 @@ WRONG: list[tuple[str, str, str]] = [
     ("digits-tokens", "p2-c16-r2-attn4-mlp-skip", "has 6 values, expected 7"),
     ("digits-tokens", "p2-c16-r2-attn2-mlp-skip-skip", "'attn2' at position 4"),
     ("digits-tokens", "p2-c16-r2-attn4-mlp-skip-skip ", "'skip ' at position 7"),
+    ("digits-dense", "k3-half-full-g4-l2-k3", "has 6 values, expected 12"),
+    ("digits-dense", "k3-half-full-g4-l5-k3-g4-l2-k1-g4-l1-k3", "'l5' at position 5"),
+    ("digits-branches", "k3-max-a3-b4-c0-d0-five-a4-b4-c4-d4-twice-a0-b8-c0-d4-five", "'a3'"),
+    ("digits-wired", "w8-sep", "has 1 nodes, expected 10"),
+    ("digits-wired", "-".join(["w8", *["sep"] * 10]), "has 0 bits at 'sep', not 1"),
+    (
+        "digits-wired",
+        "-".join(["w8", *("dil", "sep0", "sep00", "sep000", "sep0000") * 2]),
+        "'dil' at position 2",
+    ),
+    ("digits-genotypes", "c4-sep3-x1-skip-x0", "has 5 values, expected 25"),
+    ("digits-groups", "batch-post-shuffle-w8-b1-g3-k3-d1-w16-b2-g4-k3-d1-w16-b1-g1-k3-d1", "'g3'"),
+    ("digits-layers", "batch-relu-w8", "has 3 values, expected 16"),
+    ("digits-hybrids", "s1-conv-w8-d1-attn-w16-d1-mixer-w16-d1", "'s1' at position 1"),
+    ("digits-recurrent", "rows-e0-tcn-u16-l1-one-plain-last-h0", "'tcn' at position 3"),
 ]
 
 
