@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000, help="networks of a family")
     parser.add_argument("--out", type=Path, help="CSV (default: in results/)")
     args = parser.parse_args()
+    if args.seeds < 1 or args.most < 2:
+        parser.error("--seeds is 1 or more, --most 2 or more")
     torch.set_num_threads(1)
     name = "recipe" if args.part == "generalist" else "common"
     out = args.out or Path("results") / f"{name}_choice.csv"

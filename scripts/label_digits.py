@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="finished runs; runs/BENCHMARK by default")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
+    if (args.per_kind is not None and args.per_kind < 1) or args.processes < 1:
+        parser.error("--per-kind and --processes are 1 or more")
     made = cast(Shipped, benchmark(args.benchmark))
     out = args.out or made.home() / made.table
     work = args.work or Path("runs", made.name)
