@@ -26,15 +26,15 @@ from rich.console import Console
 from rich.table import Table
 
 from gennape.metrics import spearman
+from gennape.scoring import represented, scores
 from gennape.transfer.targets import TARGETS, Target, load
-from gennape.tuning import represented, scores
 from gennape.universal.sources import GENERALIST, SPECIALISTS, families
 from gennape.universal.training import (
     Recipe,
-    Split,
     generalist,
     head_of,
     lessons,
+    trained_on,
     universal,
 )
 from onnx_bench.errors import GennapeError
@@ -129,7 +129,7 @@ def generalists(seed: int, most: int, done: set[str]) -> Iterator[tuple[str, Fig
     networks = {target: load(target, most=most) for target in CHOOSING}
     for variant in [variant for variant in VARIANTS if variant not in done]:
         recipe = replace(Recipe(), **VARIANTS[variant])
-        model = generalist(family, Split.of(len(family), seed).train, recipe, seed)
+        model = generalist(family, *trained_on([family], seed), recipe, seed)
         yield (
             variant,
             {
@@ -144,9 +144,9 @@ def commons(seed: int, most: int, done: set[str]) -> Iterator[tuple[str, Figures
     if done >= set(COMMON):
         return
     first = families(GENERALIST)[0]
-    start = generalist(first, Split.of(len(first), seed).train, Recipe(), seed)
+    start = generalist(first, *trained_on([first], seed), Recipe(), seed)
     others = [family for source in SPECIALISTS for family in families(source)]
-    rows = [Split.of(len(family), seed).train for family in others]
+    rows = trained_on(others, seed)
     model = universal(start, others, rows, Recipe(), seed)
     head, taught = head_of(model), lessons(model, others, rows, Recipe(), seed)
     networks = {target: load(target, most=most) for target in CHOOSING}

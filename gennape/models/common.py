@@ -36,7 +36,7 @@ LEAST_SPREAD = 0.1
 """s is taken to be that at least, in the unit of scores: a tenth of the spread of their family."""
 
 
-class Lesson(NamedTuple):
+class ScoredFamily(NamedTuple):
     """Networks of one family.
 
     Args:
@@ -75,9 +75,9 @@ class CommonResidual(nn.Module):
             self.register_buffer(name, torch.zeros(numbers))
 
     @torch.no_grad()
-    def learn(self, lessons: Iterable[Lesson]) -> None:
-        """Solves for w; of no lessons at all it is zero again."""
-        found = [Lesson(*(part.double() for part in lesson)) for lesson in lessons]
+    def learn(self, families: Iterable[ScoredFamily]) -> None:
+        """Solves for w; of no families at all it is zero again."""
+        found = [ScoredFamily(*(part.double() for part in family)) for family in families]
         self.slope_D.zero_()
         if not found:
             return
@@ -87,10 +87,10 @@ class CommonResidual(nn.Module):
         self.scale_D.copy_(torch.where(within_D > STILL, 1 / within_D, 0.0))
         left_DD = torch.diag(self.ridge * len(found) / _vouched(variance_FD) ** 2)
         right_D = torch.zeros(len(within_D), dtype=torch.float64)
-        for lesson in found:
-            x_ND = self._kept(lesson.numbers_ND)
+        for family in found:
+            x_ND = self._kept(family.numbers_ND)
             own_ND = x_ND - x_ND.mean(0)
-            spread, asked_N = _asked(lesson)
+            spread, asked_N = _asked(family)
             left_DD += own_ND.T @ own_ND / (len(x_ND) * spread**2)
             left_DD += self.trust * x_ND.T @ x_ND / len(x_ND)
             right_D += own_ND.T @ asked_N / (len(x_ND) * spread**2)
@@ -115,10 +115,10 @@ def _vouched(variance_FD: Tensor) -> Tensor:
     return (count_D / (VOUCHED * len(part_FD))).clamp(max=1)
 
 
-def _asked(lesson: Lesson) -> tuple[float, Tensor]:
+def _asked(family: ScoredFamily) -> tuple[float, Tensor]:
     """s and e of a family."""
-    score_N = lesson.score_N - lesson.score_N.mean()
-    rank_N = lesson.rank_N - lesson.rank_N.mean()
+    score_N = family.score_N - family.score_N.mean()
+    rank_N = family.rank_N - family.rank_N.mean()
     deviation = float(score_N.std(correction=0))
     rho = float((score_N * rank_N).mean()) / deviation if deviation > STILL else 0.0
     spread = max(deviation, LEAST_SPREAD)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gennape.models.common import CommonResidual, Lesson
+from gennape.models.common import CommonResidual, ScoredFamily
 from gennape.models.heads import HEADS, Head
 from gennape.models.solved.trees import TreesHead
 from onnx_bench.errors import GennapeError
@@ -184,7 +184,7 @@ class SpecialistsHead(Head):
         self.heard_S.copy_(torch.tensor([float(name in heard) for name in self.families]))
         score_N, _, numbers_ND = self._parts(lessons.read_NR)
         self.common.learn(
-            Lesson(numbers_ND[own], score_N[own], lessons.rank_N[own])
+            ScoredFamily(numbers_ND[own], score_N[own], lessons.rank_N[own])
             for own in map(lessons.rows, heard)
         )
 

@@ -10,8 +10,8 @@ from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
 from gennape.metrics import spearman
 from gennape.models.performance import PerformanceModel
+from gennape.scoring import scores
 from gennape.targets import TargetScale
-from gennape.tuning import scores
 from gennape.universal.sources import (
     GENERALIST,
     SPECIALISTS,

@@ -7,7 +7,7 @@ of the ranks inside their own families, and one linear map what it leaves in all
 (`models.specialists`, `models.common`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -22,8 +22,9 @@ from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.scored import ScoredEncoder
 from gennape.models.specialists import Lessons, SpecialistsHead
 from gennape.models.whole import WholeGraph
+from gennape.scoring import priors, represented
 from gennape.targets import TargetScale
-from gennape.tuning import TuneSettings, fine_tune, priors, represented
+from gennape.tuning import TuneSettings, fine_tune
 from gennape.universal.sources import Family
 
 Rows = npt.NDArray[np.int64]
@@ -92,6 +93,11 @@ class Split(NamedTuple):
         order = np.random.default_rng([seed, count]).permutation(count)
         held_out = round(count * share)
         return cls(np.sort(order[held_out:]), np.sort(order[:held_out]))
+
+
+def trained_on(families: Iterable[Family], seed: int) -> list[Rows]:
+    """Rows of each family that a model of this seed learns from."""
+    return [Split.of(len(family), seed).train for family in families]
 
 
 class Part(NamedTuple):

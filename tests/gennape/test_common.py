@@ -14,14 +14,14 @@ from gennape.models.common import (
     LEAST_SPREAD,
     VOUCHED,
     CommonResidual,
-    Lesson,
+    ScoredFamily,
 )
 from onnx_bench.errors import GennapeError
 
 NUMBERS = 5
 
 
-def family(seed: int, count: int = 200, own: float = 1.0, spread: float = 1.0) -> Lesson:
+def family(seed: int, count: int = 200, own: float = 1.0, spread: float = 1.0) -> ScoredFamily:
     """Networks of a place of their own: the score knows number 0, every family number 1 beside it.
 
     Number 2 is right in some families as it is wrong in others.
@@ -32,19 +32,19 @@ def family(seed: int, count: int = 200, own: float = 1.0, spread: float = 1.0) -
     rank = np.argsort(np.argsort(truth)).astype(float)
     score = spread * numbers[:, 0] + rng.normal()
     parts = (numbers, score, (rank - rank.mean()) / rank.std())
-    return Lesson(*(torch.from_numpy(part).float() for part in parts))
+    return ScoredFamily(*(torch.from_numpy(part).float() for part in parts))
 
 
 FAMILIES = [family(seed, own=(-1) ** seed, spread=0.1 * (1 + seed)) for seed in range(8)]
 
 
-def taught(lessons: list[Lesson], **arguments: float) -> CommonResidual:
+def taught(lessons: list[ScoredFamily], **arguments: float) -> CommonResidual:
     found = CommonResidual(NUMBERS, **arguments)
     found.learn(lessons)
     return found
 
 
-def cost(common: CommonResidual, slope_D: Tensor, lessons: list[Lesson]) -> Tensor:
+def cost(common: CommonResidual, slope_D: Tensor, lessons: list[ScoredFamily]) -> Tensor:
     """The sum of the docstring, one family and one network after the other."""
     variances = torch.stack([x.numbers_ND.double().var(0, correction=0) for x in lessons])
     counts = variances.sum(0) ** 2 / (variances**2).sum(0)
@@ -92,7 +92,7 @@ def test_a_number_that_one_family_alone_moves_counts_less() -> None:
 
 def test_one_large_family_has_one_say() -> None:
     large = [*FAMILIES[:3], family(0, count=2000)]
-    twice = [*FAMILIES[:3], Lesson(*(torch.cat([part] * 7) for part in large[3]))]
+    twice = [*FAMILIES[:3], ScoredFamily(*(torch.cat([part] * 7) for part in large[3]))]
     torch.testing.assert_close(taught(large).slope_D, taught(twice).slope_D, rtol=1e-3, atol=1e-5)
 
 

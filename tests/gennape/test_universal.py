@@ -15,7 +15,7 @@ from gennape.models.specialists import SpecialistsHead
 from gennape.tuning import TuneSettings
 from gennape.universal.build import build
 from gennape.universal.sources import GENERALIST, SPECIALISTS, Source, families, ranks
-from gennape.universal.training import Recipe, Split, lessons, some
+from gennape.universal.training import Recipe, Split, lessons, some, trained_on
 from onnx_bench.benchmarks import read
 from onnx_bench.errors import LabelError
 
@@ -38,7 +38,7 @@ def test_it_knows_its_families_better_than_the_generalist(trained: Checkpoint) -
     head = model.head
     assert isinstance(head, SpecialistsHead)
     others = families(DIGITS)[1:]
-    taught = lessons(model, others, [Split.of(len(f), 0).train for f in others], SMALL, 0)
+    taught = lessons(model, others, trained_on(others, 0), SMALL, 0)
     for family in others:
         rows = Split.of(len(family), 0).held_out
         graphs = family.graphs.take(rows)
