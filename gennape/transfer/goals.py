@@ -33,8 +33,19 @@ class Goal:
     beside: str = ""
 
 
+STUDIED = (
+    p.ALL,
+    p.SSS,
+    p.MACRO,
+    p.METAQNN,
+    p.DARTS,
+    p.TRANSNAS_MICRO,
+    p.TRANSNAS_MACRO,
+    p.OFA,
+)
+"""Works of the first study that are known by name."""
 FLOOR_BELOW = 3
-"""Families on which the first study lay below the best single number; the goal is none."""
+"""Of these, those on which it lay below the best single number; the goal is none of all works."""
 ONLY = "NAS-Bench-101 only to NAS-Bench-201"
 BARE = ("graph network", ("k-GNN",))
 SHOTS50 = (

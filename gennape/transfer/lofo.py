@@ -31,20 +31,21 @@ from gennape.models.performance import PerformanceModel
 from gennape.models.scored import ScoredEncoder
 from gennape.models.specialists import Lessons
 from gennape.ranked_set import smoothed
+from gennape.scoring import predictions, priors, represented
 from gennape.targets import TargetScale
 from gennape.transfer.targets import TARGETS, Networks, Target
 from gennape.transfer.targets import load as load_target
-from gennape.tuning import TuneSettings, predictions, priors, represented
+from gennape.tuning import TuneSettings
 from gennape.universal.build import build
 from gennape.universal.sources import GENERALIST, SPECIALISTS, Family, Report, Source, families
 from gennape.universal.training import (
     Recipe,
-    Split,
     alternatives,
     generalist,
     head_of,
     lessons,
     some,
+    trained_on,
 )
 
 Values = npt.NDArray[np.float64]
@@ -154,8 +155,7 @@ def taught_model(plan: Plan, own: bool, seed: int, work: Path, say: Report) -> T
     model = cast(PerformanceModel, checkpoint.model)
     known = head_of(model).families
     found = [f for source in narrow for f in families(source, plan.data_root) if f.name in known]
-    rows = [Split.of(len(family), seed).train for family in found]
-    return Taught(checkpoint, lessons(model, found, rows, plan.recipe, seed))
+    return Taught(checkpoint, lessons(model, found, trained_on(found, seed), plan.recipe, seed))
 
 
 def _beside(
@@ -166,7 +166,7 @@ def _beside(
     if not folder.is_dir():
         family = families(plan.wide, plan.data_root, say)[0]
         say(f"{name} on {family.name}")
-        start = train(family, Split.of(len(family), seed).train, plan.recipe, seed)
+        start = train(family, *trained_on([family], seed), plan.recipe, seed)
         Checkpoint(start, form="fused").save(folder)
     return cast(Ensemble, load(folder).model)
 

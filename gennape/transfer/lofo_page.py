@@ -13,11 +13,11 @@ from gennape.transfer.lofo_summary import SET, Figure, Found, Work
 from gennape.transfer.lofo_words import TITLES, count, listed, signed, title
 from gennape.transfer.outcomes import (
     MISSED,
-    REACHED,
     UNKNOWN,
     Outcome,
     compared,
     outcomes,
+    reached,
 )
 from gennape.transfer.published import PUBLISHED, SOURCES
 from gennape.universal.sources import GENERALIST, SPECIALISTS
@@ -53,11 +53,9 @@ def page(found: Found) -> str:
 def _head(found: Found, results: Sequence[Outcome]) -> str:
     gains = compared(found)
     above = sum(gain >= 0 for gain in gains.values())
-    verdicts = [outcome.verdict for outcome in results]
-    measured = len(results) - verdicts.count(UNKNOWN)
     figures = [
         figure(f"{above} of {len(gains)}", "works not below the best single number", "score"),
-        figure(f"{verdicts.count(REACHED)} of {measured}", "goals reached of those measured"),
+        *(figure(f"{there} of {of}", f"{what} reached") for what, there, of in reached(results)),
     ]
     if gains:
         figures.append(figure(signed(median(gains.values())), "median gain in Spearman’s ρ"))

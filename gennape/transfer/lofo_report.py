@@ -10,9 +10,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from gennape.transfer import lofo_page
-from gennape.transfer.lofo_summary import NUMBERS, OURS, Found, RowsError, Work, summary
+from gennape.transfer.lofo_means import ALL, HELD_BACK, means
+from gennape.transfer.lofo_summary import (
+    NUMBERS,
+    OURS,
+    SETTING,
+    SINGLE,
+    Figure,
+    Found,
+    RowsError,
+    Work,
+    summary,
+)
 from gennape.transfer.lofo_words import drawn, number, plain, signed, title
-from gennape.transfer.outcomes import MISSED, WORKS_BELOW, Outcome, goals_table, outcomes
+from gennape.transfer.outcomes import (
+    MISSED,
+    WORKS_BELOW,
+    Outcome,
+    goals_table,
+    outcomes,
+    reached,
+)
 from onnx_bench.files import atomic_file
 
 __all__ = ["RowsError", "goals", "page", "show", "summary", "write"]
@@ -41,7 +59,9 @@ def goals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(out: Path, rows: pd.DataFrame) -> list[Path]:
-    """Writes NAME.html, NAME_summary.csv and NAME_goals.csv beside `out`, each whole or not at all.
+    """Writes NAME.html, NAME_summary.csv, NAME_means.csv and NAME_goals.csv beside `out`.
+
+    Each is written whole or not at all.
 
     Args:
         out: NAME with any suffix, usually the CSV of the rows themselves.
@@ -54,6 +74,7 @@ def write(out: Path, rows: pd.DataFrame) -> list[Path]:
     texts = {
         ".html": lofo_page.page(found),
         "_summary.csv": table.to_csv(index=False, float_format="%.5f"),
+        "_means.csv": means(rows).to_csv(index=False, float_format="%.5f"),
         "_goals.csv": goals_table(found).to_csv(index=False, float_format="%.5f"),
     }
     paths = []
@@ -72,8 +93,12 @@ def show(rows: pd.DataFrame) -> None:
         RowsError: see `summary`.
     """
     found, console = Found(summary(rows)), Console()
-    console.print(_goals(outcomes(found)))
+    results = outcomes(found)
+    console.print(_goals(results))
+    for what, there, of in reached(results):
+        console.print(f"{there} of {of} {what} reached", highlight=False)
     console.print(_zero_shot(found))
+    console.print(_means(means(rows)))
     few = [work for work in found.works if len(found.shots(work, OURS)) > 1]
     if few:
         console.print(_few_shots(found, few))
@@ -118,6 +143,27 @@ def _zero_shot(found: Found) -> Table:
         means = [number(figure.mean) if figure else "" for figure in figures]
         best = number(mark[1].mean) if mark else ""
         table.add_row(escape(title(work, found.works)), *means, best, gain)
+    return table
+
+
+def _means(known: pd.DataFrame) -> Table:
+    table = _table(
+        "mean Spearman of works, without labels", "estimator", "left out", "works", ALL, HELD_BACK
+    )
+    zero_shot = known[known["shots"] == 0]
+    for (estimator, mode, left_out), own in zero_shot.groupby(SETTING[:3], sort=False):
+        by_works = own.set_index("works")
+        table.add_row(
+            escape(f"{estimator}" if mode == SINGLE else f"{estimator}, {mode}"),
+            escape(str(left_out)),
+            " + ".join(str(count) for count in own["count"]),
+            *(
+                plain(Figure(*by_works.loc[name, ["spearman", "spearman_std", "seeds"]]))
+                if name in by_works.index
+                else ""
+                for name in (ALL, HELD_BACK)
+            ),
+        )
     return table
 
 

@@ -50,7 +50,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         RowsError: no rows, no such column, no numbers, or a seed that is there twice.
     """
-    known = _checked(rows)
+    known = checked(rows)
     groups = known.groupby(KEYS, sort=False)
     found = groups.agg(networks=("networks", "first"), seeds=("seed", "nunique"))
     for metric in METRICS:
@@ -60,7 +60,12 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _checked(rows: pd.DataFrame) -> pd.DataFrame:
+def checked(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with all columns, of their kinds.
+
+    Raises:
+        RowsError: see `summary`.
+    """
     if rows.empty:
         raise RowsError("there are no rows of transfer to report: measure at least one target")
     expected = list(dict.fromkeys([*KEYS, *COUNTS, "spearman"]))

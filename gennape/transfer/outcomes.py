@@ -1,11 +1,12 @@
 """The goals beside what was found: reached or not, as data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
 import pandas as pd
 
-from gennape.transfer.goals import FLOOR_BELOW, GOALS, Goal
+from gennape.transfer.goals import FLOOR_BELOW, GOALS, STUDIED, Goal
 from gennape.transfer.lofo_summary import Figure, Found, Work
 from gennape.transfer.published import SOURCES, Published, published
 
@@ -32,10 +33,33 @@ class Outcome:
     mark: tuple[str, Figure] | None = None
     published: tuple[Published, ...] = ()
 
+    @property
+    def above_floor(self) -> bool | None:
+        """Whether the floor is reached; None where there is none, or nothing was measured."""
+        if self.goal.floor is None or self.ours is None:
+            return None
+        less = self.goal.metric == WORKS_BELOW
+        found = self.ours.mean <= self.goal.floor if less else self.ours.mean >= self.goal.floor
+        return bool(found)
+
+
+def reached(results: Sequence[Outcome]) -> tuple[tuple[str, int, int], ...]:
+    """How many goals are, and of how many that were measured; then the same of floors."""
+    verdicts = [outcome.verdict for outcome in results if outcome.verdict != UNKNOWN]
+    floors = [outcome.above_floor for outcome in results if outcome.above_floor is not None]
+    return (
+        ("goals", verdicts.count(REACHED), len(verdicts)),
+        ("floors", sum(floors), len(floors)),
+    )
+
 
 def outcomes(found: Found) -> list[Outcome]:
-    """What became of every goal, in their order; of all families together last."""
-    return [*(_outcome(goal, found) for goal in GOALS), _never_below(found)]
+    """What became of every goal, in their order; of families together last."""
+    return [
+        *(_outcome(goal, found) for goal in GOALS),
+        _never_below("Families of the first study", found, STUDIED, FLOOR_BELOW),
+        _never_below("Every family", found, found.works, None),
+    ]
 
 
 def _outcome(goal: Goal, found: Found) -> Outcome:
@@ -63,14 +87,14 @@ def compared(found: Found) -> dict[Work, float]:
     return gains
 
 
-def _never_below(found: Found) -> Outcome:
+def _never_below(whose: str, found: Found, works: Sequence[Work], floor: float | None) -> Outcome:
     everywhere = Work("", "", "")
-    name = "Every family: works below the best single number"
-    goal = Goal(name, everywhere, 0, FLOOR_BELOW, WORKS_BELOW)
-    gains = compared(found)
+    name = f"{whose}: works below the best single number"
+    goal = Goal(name, everywhere, 0, floor, WORKS_BELOW)
+    gains = [gain for work, gain in compared(found).items() if work in works]
     if not gains:
         return Outcome(goal, None, UNKNOWN)
-    below = sum(gain < 0 for gain in gains.values())
+    below = sum(gain < 0 for gain in gains)
     return Outcome(goal, Figure(below, nan, found.seeds), MISSED if below else REACHED)
 
 
@@ -101,6 +125,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "family_left_out": outcome.family.mean if outcome.family else nan,
         "kin_left_out": outcome.kin.mean if outcome.kin else nan,
         "verdict": outcome.verdict,
+        "above_floor": outcome.above_floor,
     }
 
 

@@ -11,10 +11,10 @@ import torch
 from gennape.checkpoint import CheckpointError
 from gennape.cli import main
 from gennape.metrics import kendall, spearman
+from gennape.scoring import represented
 from gennape.transfer.lofo import Plan, Taught, run_seed, taught_model
 from gennape.transfer.lofo_run import KEYS, read_rows, run
 from gennape.transfer.targets import TARGETS, Target, load
-from gennape.tuning import represented
 from gennape.universal.sources import Source
 from gennape.universal.training import Recipe
 from onnx_bench.benchmarks import read

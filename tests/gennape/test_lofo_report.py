@@ -16,64 +16,22 @@ from gennape.transfer import lofo_report as report
 from gennape.transfer import published as p
 from gennape.transfer.lofo_charts import Axis
 from gennape.transfer.lofo_curves import Curve, Frame, Panel, Point, curves
-from gennape.transfer.lofo_summary import KEYS, METRICS, Figure, Found, RowsError, Work
+from gennape.transfer.lofo_summary import (
+    KEYS,
+    METRICS,
+    Figure,
+    Found,
+    RowsError,
+    Work,
+)
 from gennape.transfer.lofo_tables import winners
 from gennape.transfer.lofo_words import DRAWN, drawn, number, plain, signed, title
-from gennape.transfer.outcomes import MISSED, REACHED, UNKNOWN, compared
+from gennape.transfer.outcomes import MISSED, REACHED, UNKNOWN, compared, outcomes, reached
 from gennape.transfer.targets import TARGETS
+from tests.gennape.lofo_rows import frame, measured, row, works
 
 SVG = "{http://www.w3.org/2000/svg}"
-FREE = ("macs", "parameters", "prior")
-LEARNT = ("trees", "perceptrons", "generalist", "graph network")
 HOSTILE = "</title><script>x</script>&\"'[red]"
-
-
-def row(work: Work = p.DARTS, **changes: Any) -> dict[str, Any]:
-    made = {
-        **work._asdict(),
-        "seed": 0,
-        "estimator": "universal",
-        "mode": "single",
-        "left_out": "family",
-        "shots": 0,
-        "networks": 500,
-        "spearman": 0.5,
-        "kendall": 0.4,
-        "spearman_top": 0.1,
-        "best_of_ten": 93.0,
-        "best": 94.37,
-    }
-    return {**made, **changes}
-
-
-def settings(shots: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    yield from ({"estimator": name, "left_out": ""} for name in FREE)
-    yield from ({"estimator": name} for name in LEARNT)
-    for left_out in ("family", "kin"):
-        yield from ({"left_out": left_out, "mode": mode} for mode in ("single", "ranked set"))
-    yield from ({"left_out": "kin", "shots": count} for count in shots)
-
-
-def works() -> list[tuple[Work, tuple[int, ...]]]:
-    known = {work.target: work for work in (p.ALL, p.NASBENCH101, p.OFA, p.TRANSNAS_MICRO)}
-    found = []
-    for target in TARGETS:
-        usual = known.get(target.left_out, Work(target.left_out, "all", "accuracy"))
-        subset, label = target.subset or usual.subset, target.label or usual.label
-        found.append((Work(target.left_out, subset, label), target.shots))
-    return found
-
-
-def measured(seeds: int = 2) -> pd.DataFrame:
-    """Rows as of a whole run, with figures that are drawn."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for work, shots in works():
-        for setting in settings(shots):
-            for seed in range(seeds):
-                figures = dict(zip(METRICS, rng.uniform(0.2, 0.99, len(METRICS)), strict=True))
-                rows.append(row(work, seed=seed, **setting, **figures))
-    return pd.DataFrame(rows)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +42,6 @@ def rows() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def text(rows: pd.DataFrame) -> str:
     return report.page(rows)
-
-
-def frame(*rows: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows))
 
 
 def parsed(page: str) -> ElementTree.Element:
@@ -263,6 +217,14 @@ def test_families_below_the_best_single_number_are_counted() -> None:
     for rows, count, verdict in ((above, 0, REACHED), ([*above, *below], 1, MISSED)):
         one = outcome(report.goals(frame(*rows)), "Every family", "works below")
         assert (one["ours"], one["verdict"]) == (count, verdict)
+    # a family that the first study did not have has no floor
+    rows = [*above, *below, *work(p.NASBENCH101, 0.4, 0.3, 0.2)]
+    found = report.goals(frame(*rows))
+    every, studied = (
+        outcome(found, name, "works below") for name in ("Every family", "first study")
+    )
+    assert (every["ours"], studied["ours"]) == (2, 1)
+    assert (isnan(every["floor"]), studied["above_floor"]) == (True, True)
     gains = compared(Found(report.summary(frame(*above, *below))))
     assert gains == pytest.approx({p.DARTS: 0.5, p.OFA: 0.0, p.METAQNN: -0.1})
     page = said(parsed(report.page(frame(*above, *below))))
@@ -377,7 +339,7 @@ def whole(rows: pd.DataFrame) -> str:
 
 def test_writing(rows: pd.DataFrame, tmp_path: Path, text: str) -> None:
     paths = report.write(tmp_path / "transfer.csv", rows)
-    names = ["transfer.html", "transfer_summary.csv", "transfer_goals.csv"]
+    names = [f"transfer{end}" for end in (".html", "_summary.csv", "_means.csv", "_goals.csv")]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert paths[0].read_text(encoding="utf-8") == text
@@ -386,7 +348,17 @@ def test_writing(rows: pd.DataFrame, tmp_path: Path, text: str) -> None:
         report.summary(rows)[KEYS],
         check_dtype=False,
     )
-    assert list(pd.read_csv(paths[2])["work"]) == list(report.goals(rows)["work"])
+    assert pd.read_csv(paths[2])["count"].max() == len(works())
+    assert list(pd.read_csv(paths[3])["work"]) == list(report.goals(rows)["work"])
+
+
+def test_floors_are_counted_beside_goals() -> None:
+    results = outcomes(Found(report.summary(frame(row(spearman=0.8), row(p.OFA, spearman=0.979)))))
+    assert reached(results) == (("goals", 0, 2), ("floors", 1, 2))
+    marks = [row(w, estimator="macs", left_out="", spearman=0.9) for w in (p.DARTS, p.OFA)]
+    known = frame(row(spearman=0.8), row(p.OFA, spearman=0.98), *marks)
+    # one work below its best single number, three may be
+    assert reached(outcomes(Found(report.summary(known)))) == (("goals", 0, 4), ("floors", 3, 3))
 
 
 def test_the_terminal_shows_the_same_figures(
