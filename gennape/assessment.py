@@ -14,7 +14,7 @@ from gennape.familiarity import Familiarity, Reference, drawn
 from gennape.features.composition import composition
 from gennape.models.ensemble import Ensemble
 from gennape.models.solved import FewLabelsHead
-from gennape.tuning import BATCH, embedded, judged, learns_few, predictions, priors
+from gennape.scoring import BATCH, embedded, judged, learns_few, predictions, priors
 
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

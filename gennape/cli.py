@@ -152,7 +152,8 @@ def finetune(
 
     A checkpoint of fused graphs stays as it is, and a small learner beside it
     takes moments: --learner numbers. It learns from all labels, and leaves out
-    some in turn, to weigh its ways to learn and to know its errors.
+    some in turn, to weigh its ways to learn and to know its errors. With 256
+    labels or more a graph network is among these: that takes minutes.
     --learner network trains the network itself, as do checkpoints of atomic
     graphs, for --epochs and so on. A fifth of 20 or more networks is held out.
 
@@ -168,7 +169,8 @@ def finetune(
     from gennape.comparison import learn_and_compare, remarks
     from gennape.finetuning import default_validation, distinct, resolved
     from gennape.inference import encode
-    from gennape.tuning import TuneSettings, steps
+    from gennape.learning import steps
+    from gennape.tuning import TuneSettings
     from onnx_bench.benchmarks import read_table
 
     check_free(out)
@@ -191,7 +193,7 @@ def finetune(
         held_out = default_validation(len(values), settings.learner)
         settings = replace(settings, validation=held_out)
     with progress() as display:
-        task = display.add_task("fine-tuning", total=steps(old.model, settings))
+        task = display.add_task("fine-tuning", total=steps(old.model, graphs, settings))
         new, comparison = learn_and_compare(
             old,
             graphs,

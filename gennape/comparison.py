@@ -25,7 +25,8 @@ from gennape.finetuning import FROM, VALIDATION, fine_tuned
 from gennape.metrics import Metric, kendall, mae, spearman
 from gennape.models.solved import FewLabelsHead
 from gennape.models.solved.few import LEAST
-from gennape.tuning import Progress, TuneSettings, learns_few
+from gennape.scoring import learns_few
+from gennape.tuning import Progress, TuneSettings
 from onnx_bench.collections.figure import COLOURS, GREY, INK
 from onnx_bench.errors import GennapeError
 

@@ -8,7 +8,9 @@ import numpy.typing as npt
 from gennape.assessment import with_uncertainty
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form
-from gennape.tuning import Labels, Learner, Progress, Rows, TuneSettings, tune
+from gennape.learning import tune
+from gennape.scoring import Labels, Rows
+from gennape.tuning import Learner, Progress, TuneSettings
 from onnx_bench.collections.isomorphism import groups, keys
 from onnx_bench.errors import GennapeError, LabelError
 from onnx_bench.families import FAMILIES, family_of

@@ -13,7 +13,8 @@ from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, Form, load
 from gennape.conformal import COVERAGE
 from gennape.finetuning import checked_labels, distinct, fine_tuned, resolved
-from gennape.tuning import BATCH, Progress, TuneSettings, embedded
+from gennape.scoring import BATCH, embedded
+from gennape.tuning import Progress, TuneSettings
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
 from onnx_bench.doors import open_network

@@ -34,10 +34,12 @@ from gennape.assessment import predicted
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, load
 from gennape.finetuning import distinct
+from gennape.learning import tune
 from gennape.metrics import ConstantPredictionError, spearman
 from gennape.models.performance import PerformanceModel
 from gennape.models.solved import FewLabelsHead
-from gennape.tuning import TuneSettings, represented, tune
+from gennape.scoring import represented
+from gennape.tuning import TuneSettings
 from onnx_bench.benchmarks import LabelTable, read
 from onnx_bench.collections.cache import graphs_of
 from onnx_bench.errors import GennapeError, LabelError
@@ -210,7 +212,7 @@ def learnt(seen: Networks, asked: Networks, seed: int) -> Values:
         for some in (seen, asked)
     )
     head = FewLabelsHead(seen_NR.shape[1]).eval()
-    head.solve(seen_NR, torch.from_numpy(standard(seen.label_N)).float(), seed)
+    head.solve(seen_NR, torch.from_numpy(standard(seen.label_N)), seed)
     with torch.no_grad():
         said_N: Values = head(asked_NR).double().numpy()
     return said_N

@@ -29,7 +29,7 @@ from gennape.explanation.reference import (
 from gennape.features.whole import COLUMN, FEATURES
 from gennape.models.encoder import Encoder
 from gennape.models.ensemble import AnyModel, Ensemble
-from gennape.tuning import embedded
+from gennape.scoring import embedded
 
 NUMBERS = len(FEATURES)
 EMBEDDING, PLAYERS = NUMBERS, NUMBERS + 1

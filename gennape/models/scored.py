@@ -12,23 +12,31 @@ from gennape.models.numbers import NumbersEncoder
 
 @ENCODERS.register("scored")
 class ScoredEncoder(Encoder):
-    """h = (y), what a model says of each network, in any unit, and where it lies, if asked.
+    """h = (y), what a model says of each network, in any unit, and more if asked.
 
     A head on it learns from few labels of a new family what the model does not know of it, or adds
     what it knows of some families (`models.specialists`).
 
     Args:
         model: the model, one or an ensemble, as its `config.to_dict()` describes it.
-        place: arguments of a `NumbersEncoder`, whose points stand behind the score; None for none.
+        network: a second model, whose score stands behind that of the first; None for none.
+        place: arguments of a `NumbersEncoder`, where a network lies, last of all; None for none.
     """
 
-    def __init__(self, model: dict[str, Any], place: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: dict[str, Any],
+        place: dict[str, Any] | None = None,
+        network: dict[str, Any] | None = None,
+    ) -> None:
         from gennape.models.ensemble import model_from_dict  # which is made of encoders
 
         super().__init__()
         self.model = model_from_dict(model)
+        self.network = None if network is None else model_from_dict(network)
         self.place = None if place is None else NumbersEncoder(**place)
-        self.out_features = 1 + (self.place.out_features if self.place else 0)
+        self.out_features = 1 + (self.network is not None)
+        self.out_features += self.place.out_features if self.place else 0
 
     @property
     def embedder(self) -> Encoder:
@@ -38,9 +46,13 @@ class ScoredEncoder(Encoder):
     @property
     def reads_whole(self) -> bool:
         """Whether batches must have the numbers of whole graphs."""
-        return self.place is not None or self.model.reads_whole
+        networks = [model for model in (self.model, self.network) if model is not None]
+        return self.place is not None or any(model.reads_whole for model in networks)
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        scores_B: Tensor = self.model(batch)
-        score_B1 = scores_B.float()[:, None]
-        return score_B1 if self.place is None else torch.cat([score_B1, self.place(batch)], dim=1)
+        parts = [self.model(batch).float()[:, None]]
+        if self.network is not None:
+            parts.append(self.network(batch).float()[:, None])
+        if self.place is not None:
+            parts.append(self.place(batch))
+        return torch.cat(parts, dim=1)

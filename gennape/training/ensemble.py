@@ -8,13 +8,13 @@ from gennape.checkpoint import Checkpoint, check_free, load
 from gennape.metrics import evaluate
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import PerformanceModel
+from gennape.scoring import scores
 from gennape.training.callbacks import calibrated
 from gennape.training.data import LabelData
 from gennape.training.quiet import quiet
 from gennape.training.recipe import RESULT, Recipe, RecipeError
 from gennape.training.runs import PLACES, Run
 from gennape.training.workers import train_all
-from gennape.tuning import scores
 
 
 def train_ensemble(

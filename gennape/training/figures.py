@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 
 from gennape.models.membership import Membership
 from gennape.models.performance import PerformanceModel
+from gennape.scoring import embedded
 from gennape.training.data import LabelData
 from gennape.training.graphs import GraphData
-from gennape.tuning import embedded
 from onnx_bench.collections.figure import COLOURS, FORMATS, GREY, INK
 from onnx_bench.errors import GennapeError
 from onnx_bench.files import atomic_file

@@ -16,11 +16,11 @@ from gennape.losses import loss_by_name
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.solved import SolvedHead
+from gennape.scoring import Rows, priors, represented
 from gennape.targets import Flops, TargetScale
 from gennape.training.data import LabelData, LabelledBatch
 from gennape.training.gather import gathered, in_order
 from gennape.training.schedule import Schedule, check, scheduled
-from gennape.tuning import Rows, priors, represented
 from onnx_bench.errors import GennapeError
 
 SHOWN = 2048

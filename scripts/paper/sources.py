@@ -14,11 +14,11 @@ from gennape.batch import EncodedGraphs
 from gennape.inference import Predictor
 from gennape.metrics import METRICS, ConstantPredictionError, evaluate
 from gennape.models.ensemble import Ensemble
+from gennape.scoring import BATCH, priors, rows_in_batches
 from gennape.training.ensemble import train_ensemble
 from gennape.training.recipe import RESULT, MemberRecipe, Recipe
 from gennape.training.runs import Run
 from gennape.training.workers import train_all
-from gennape.tuning import BATCH, priors, rows_in_batches
 
 from .study import Study
 

@@ -23,8 +23,9 @@ from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.heads import LinearHead
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.solved import TreesHead
+from gennape.scoring import represented
 from gennape.targets import TargetScale
-from gennape.tuning import TuneSettings, represented
+from gennape.tuning import TuneSettings
 from onnx_bench.canonical import fuse
 from onnx_bench.errors import GennapeError
 from onnx_bench.families import build_spec, family

@@ -12,14 +12,16 @@ import torch
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint, load
 from gennape.inference import Predictor
+from gennape.learning import tune
 from gennape.metrics import spearman
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.scored import ScoredEncoder
 from gennape.models.solved import FewLabelsHead
 from gennape.models.solved.head import Table
 from gennape.models.solved.robust import interpolated, knots
-from gennape.models.solved.stacking import expected_shares, folds
-from gennape.tuning import TuneSettings, predictions, scores, tune
+from gennape.models.solved.stacking import NETWORK, expected_shares, folds
+from gennape.scoring import predictions, scores
+from gennape.tuning import TuneSettings
 from onnx_bench.canonical import fuse
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
@@ -63,10 +65,10 @@ def test_the_head_is_the_formula() -> None:
     ways = torch.stack([0.7 * score, head.process(seen), head.forest(seen)])
     label_K, seen_K = map(torch.from_numpy, knots(target.numpy()))
     assert torch.equal(head.label_K, label_K)
-    said = interpolated(head.share_3 @ ways, seen_K, label_K)
+    said = interpolated(head.share_W @ ways, seen_K, label_K)
     torch.testing.assert_close(head(other), said)
     off = head.process.judge(seen)[1]
-    ends = [interpolated(head.share_3 @ ways + s * off, seen_K, label_K) for s in (1, -1)]
+    ends = [interpolated(head.share_W @ ways + s * off, seen_K, label_K) for s in (1, -1)]
     assert torch.allclose(head.judge(other)[1], (ends[0] - ends[1]) / 2)
 
 
@@ -81,6 +83,34 @@ def test_with_few_labels_the_score_is_not_lost() -> None:
     assert spearman(head(read[100:]), target[100:]) > 0.9
     head.solve(read[:100], -target[:100])
     assert spearman(head(read[100:]), target[100:]) < -0.9
+
+
+def test_five_labels_in_the_reverse_order_do_not_turn_the_score_round() -> None:
+    (read, _), (other, _) = table(5), table(100, seed=1)
+    head = FewLabelsHead(6, trees=10)
+    head.solve(read, -read[:, 0])
+    assert spearman(head(other), other[:, 0]) > 0
+
+
+def test_a_network_is_heard_by_itself_and_teaches_the_others_nothing() -> None:
+    (read, target), (other, expected) = table(60), table(100, seed=1)
+    heads = [FewLabelsHead(6, trees=10), FewLabelsHead(7, trees=10, network=True)]
+    heads[0].solve(read, target)
+    # What it adds to the score of deviation 1, seen as labels are: all that is lacking.
+    label_K, seen_K = knots(target.numpy())
+    score = 0.7 * (read[:, 0] - read[:, 0].mean()) / read[:, 0].std(correction=0)
+    added = torch.from_numpy(np.interp(target.numpy(), label_K, seen_K)) - score
+    heads[1].solve(torch.cat([read[:, :1], added[:, None], read[:, 1:]], dim=1), target)
+    for name in ("process", "forest"):
+        pairs = zip(*(getattr(head, name).buffers() for head in heads), strict=True)
+        assert all(torch.equal(one, same) for one, same in pairs)
+    assert heads[1].share_W[3] > NETWORK
+    assert "graph network 0." in heads[1].describe()
+    assert "graph network" not in heads[0].describe()
+    seen = torch.from_numpy(np.interp(expected.numpy(), label_K, seen_K))
+    score = 0.7 * (other[:, 0] - read[:, 0].mean()) / read[:, 0].std(correction=0)
+    told = torch.cat([other[:, :1], (seen - score)[:, None], other[:, 1:]], dim=1)
+    assert spearman(heads[1](told), expected) > spearman(heads[0](other), expected)
 
 
 def test_an_outlier_spoils_nothing() -> None:
@@ -112,7 +142,7 @@ def test_each_label_is_left_out_of_what_is_said_of_it() -> None:
     said = [0.7 * score, some.process(seen), some.forest(seen)]
     labels = [interpolated(way, some.seen_K, some.label_K) for way in said]
     ways = torch.stack([interpolated(label, head.label_K, head.seen_K) for label in labels])
-    expected = interpolated(head.share_3 @ ways, head.seen_K, head.label_K)
+    expected = interpolated(head.share_W @ ways, head.seen_K, head.label_K)
     assert head.left_out.prediction_N[row] == pytest.approx(expected.item())
 
 
@@ -124,7 +154,7 @@ def test_of_very_few_labels_none_is_left_out(count: int) -> None:
     assert head.left_out is not None
     head.solve(read, target)
     assert head.left_out is None
-    np.testing.assert_allclose(head.share_3, expected_shares(count))
+    np.testing.assert_allclose(head.share_W, expected_shares(count))
     assert head(read).isfinite().all()
 
 

@@ -30,8 +30,8 @@ from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.solved import GaussianProcessHead, RidgeHead, SolvedHead, TreesHead
 from gennape.models.solved.head import Table
 from gennape.models.solved.ridge import PENALTIES
+from gennape.scoring import predictions, priors, represented, scores
 from gennape.targets import TargetScale
-from gennape.tuning import predictions, priors, represented, scores
 from onnx_bench.canonical import fuse
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
@@ -430,7 +430,7 @@ def kind(name: str, dtype: torch.dtype) -> Damage:
         ("few-labels", put("process.factor_NN", 0, 0.0)),
         ("few-labels", put("process.line_3", 1, -1.0)),
         ("few-labels", put("process.deviation_P", 0, 0.0)),
-        *[("few-labels", cut(each)) for each in ("label_K", "seen_K", "share_3")],
+        *[("few-labels", cut(each)) for each in ("label_K", "seen_K", "share_W")],
         *[
             ("few-labels", cut(f"process.{each}"))
             for each in ("axes_RP", "point_NP", "score_N", "alpha_N", "factor_NN", "kernel_7")

@@ -11,19 +11,13 @@ import torch
 from scipy import stats
 
 from gennape.batch import EncodedGraphs
+from gennape.learning import steps, tune
 from gennape.losses import mse
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member, kendall_weights
 from gennape.models.performance import PerformanceModel
+from gennape.scoring import embedded, predictions, scores
 from gennape.targets import Flops, TargetScale
-from gennape.tuning import (
-    TuneSettings,
-    embedded,
-    fine_tune,
-    predictions,
-    scores,
-    steps,
-    tune,
-)
+from gennape.tuning import TuneSettings, fine_tune
 from onnx_bench.errors import GennapeError
 from onnx_bench.graph import ComputationGraph
 
@@ -213,7 +207,7 @@ def test_progress_counts_the_epochs_of_all_members(
     settings, seen = TuneSettings(epochs=3), list[int]()
     tune(pair, TargetScale(), encoded, labels, settings, lambda done, _: seen.append(done))
     assert seen == list(range(1, 7))
-    assert (steps(pair, settings), steps(model, settings)) == (6, 3)
+    assert (steps(pair, encoded, settings), steps(model, encoded, settings)) == (6, 3)
 
 
 def test_predictions_have_a_column_a_member_in_the_units_of_labels(

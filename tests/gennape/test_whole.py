@@ -16,12 +16,14 @@ from gennape.features.paths import paths
 from gennape.features.structure import structure
 from gennape.features.whole import COLUMN, FEATURES, whole_graph
 from gennape.inference import Predictor
+from gennape.learning import tune
 from gennape.metrics import spearman
 from gennape.models.ensemble import Ensemble, EnsembleConfig, Member
 from gennape.models.performance import ModelConfig, PerformanceModel
 from gennape.models.whole import SIZES, WholeGraph
+from gennape.scoring import predictions, priors, represented, scores
 from gennape.targets import TargetScale
-from gennape.tuning import TuneSettings, predictions, priors, represented, scores, tune
+from gennape.tuning import TuneSettings
 from onnx_bench.canonical import fuse
 from onnx_bench.collections import GraphCollection
 from onnx_bench.cost import cost

@@ -12,11 +12,11 @@ from gennape.models.solved.head import LARGEST, FloatArray, SolvedHead, Table, r
 from gennape.models.solved.robust import interpolated, knots
 from gennape.models.solved.score_kernel import SLOPE
 from gennape.models.solved.score_process import ScoreProcess
-from gennape.models.solved.stacking import expected_shares, folds, stacked
+from gennape.models.solved.stacking import expected_shares, folds, stacked, upright
 from gennape.models.solved.trees import TreesHead
 
 STILL = 1e-9
-WAYS = ("score", "Gaussian process", "trees")
+WAYS = ("score", "Gaussian process", "trees", "graph network")
 LEAST = 5
 """Labels from which on some are left out in turn."""
 
@@ -31,18 +31,21 @@ class LeftOut(NamedTuple):
 
 @HEADS.register("few-labels")
 class FewLabelsHead(SolvedHead):
-    """y = T^-1(a z + b p + c f), learnt from n labels of a family, as T shows them (`robust`).
+    """y = T^-1(a z + b p + c f + d g), learnt from n labels of a family, seen by T (`robust`).
 
     z is 0.7 of a score that was there before, the first value that the head reads, of deviation 1;
     p is a Gaussian process around it (`score_process`), f a forest of extremely randomised trees on
-    all that is read. The shares a, b and c, in sum 1, are chosen by cross-validation, but for few
-    labels hardly leave what was found best on other families (`stacking`).
+    all that is read; g, if there is one, is z and what a graph network adds to it. The shares a, b,
+    c and d, in sum 1, are chosen by cross-validation, but few labels hardly leave what was found
+    best on other families, and do not turn z round (`stacking`).
 
     Args:
         in_features: width of what it reads, the score first.
         trees: of the forest.
         crossed: whether some labels are left out in turn, to choose the shares and know the errors;
             without, shares are as expected.
+        network: whether what a graph network adds stands behind the score; of networks learnt from
+            it must be what one says that has not seen their labels.
 
     Raises:
         GennapeError: there are no trees, or nothing is read beside the score.
@@ -53,15 +56,18 @@ class FewLabelsHead(SolvedHead):
     label_K: Tensor
     """Knots of T."""
     seen_K: Tensor
-    share_3: Tensor
+    share_W: Tensor
     """How much each of `WAYS` counts."""
 
-    def __init__(self, in_features: int, trees: int = 60, crossed: bool = True) -> None:
-        refuse_below(2, in_features=in_features)
+    def __init__(
+        self, in_features: int, trees: int = 60, crossed: bool = True, network: bool = False
+    ) -> None:
+        refuse_below(2 + network, in_features=in_features)
+        self.ways = WAYS if network else WAYS[:-1]
         super().__init__(in_features)
-        self.trees, self.crossed = trees, crossed
-        self.process = ScoreProcess(in_features)
-        self.forest = TreesHead(in_features, trees, leaf=2, share=0.33)
+        self.trees, self.crossed, self.network = trees, crossed, network
+        self.process = ScoreProcess(in_features - network)
+        self.forest = TreesHead(in_features - network, trees, leaf=2, share=0.33)
         self.left_out: LeftOut | None = None
         """Of the networks last learnt from, in their order; no part of a checkpoint."""
 
@@ -71,7 +77,7 @@ class FewLabelsHead(SolvedHead):
             "score_2": torch.tensor([0.0, 1.0], dtype=torch.float64),
             "label_K": single + mean,
             "seen_K": single.clone(),
-            "share_3": single.new_zeros(3),
+            "share_W": single.new_zeros(len(self.ways)),
         }
 
     def solve(self, read_NR: Tensor, target_N: Tensor, seed: int = 0) -> None:
@@ -92,35 +98,46 @@ class FewLabelsHead(SolvedHead):
                 "seen_K": torch.from_numpy(seen_K),
             }
         )
-        read_NR = self._read(torch.from_numpy(table.read_NR))
+        read_NR, _ = self._read(torch.from_numpy(table.read_NR))
         for learner in (self.process, self.forest):
             learner.solve(read_NR, torch.from_numpy(seen_N), seed)
-        self.share_3 = torch.from_numpy(expected_shares(len(seen_N)))
+        learnt_WN = self._ways(torch.from_numpy(table.read_NR))[0].numpy()
+        self.share_W = torch.from_numpy(upright(self._expected(seen_N), learnt_WN))
         if self.crossed and len(seen_N) >= LEAST:
-            self._cross(table, seen_N, seed)
+            self._cross(table, seen_N, learnt_WN, seed)
         return {name: getattr(self, name) for name in self._buffers}
 
-    def _cross(self, table: Table, seen_N: FloatArray, seed: int) -> None:
+    def _cross(self, table: Table, seen_N: FloatArray, learnt_WN: FloatArray, seed: int) -> None:
         """Chooses the shares, and takes down what is said without each label."""
-        ways_3N, deviation_N = np.empty((3, len(seen_N))), np.empty(len(seen_N))
+        ways_WN, deviation_N = np.empty((len(self.ways), len(seen_N))), np.empty(len(seen_N))
         for out_K, rest_K in folds(len(seen_N), seed):
-            some = FewLabelsHead(self.in_features, self.trees, crossed=False)
+            some = FewLabelsHead(self.in_features, self.trees, crossed=False, network=self.network)
             rest = table.taken(rest_K)
             some.solve(torch.from_numpy(rest.read_NR), torch.from_numpy(rest.target_N), seed)
             read_KR = torch.from_numpy(table.read_NR[out_K])
-            ways_3K = [some._label(way_K) for way_K in some._ways(read_KR)[0]]
-            ways_3N[:, out_K] = torch.stack([self._seen(label_K) for label_K in ways_3K])
+            ways_WK = [some._label(way_K) for way_K in some._ways(read_KR)[0]]
+            ways_WN[:, out_K] = torch.stack([self._seen(label_K) for label_K in ways_WK])
             deviation_N[out_K] = some.judge(read_KR)[1]
-        self.share_3 = torch.from_numpy(stacked(ways_3N, seen_N))
-        mean_N = self._label(self.share_3 @ torch.from_numpy(ways_3N))
+        self.share_W = torch.from_numpy(
+            upright(stacked(ways_WN, seen_N, self._expected(seen_N)), learnt_WN)
+        )
+        mean_N = self._label(self.share_W @ torch.from_numpy(ways_WN))
         self.left_out = LeftOut(mean_N.numpy(), deviation_N)
+
+    def _expected(self, seen_N: FloatArray) -> FloatArray:
+        return expected_shares(len(seen_N), self.network)
 
     def _sound(self, buffers: Mapping[str, Tensor]) -> bool:
         label_K, seen_K = buffers["label_K"], buffers["seen_K"]
-        shapes = tuple(buffers["score_2"].shape), tuple(buffers["share_3"].shape)
+        shapes = tuple(buffers["score_2"].shape), tuple(buffers["share_W"].shape)
         knotted = len(label_K) == len(seen_K) > 0
         rising = all(bool((knots_K.diff() > 0).all()) for knots_K in (label_K, seen_K))
-        return shapes == ((2,), (3,)) and knotted and rising and float(buffers["score_2"][1]) > 0
+        return (
+            shapes == ((2,), (len(self.ways),))
+            and knotted
+            and rising
+            and float(buffers["score_2"][1]) > 0
+        )
 
     def forward(self, embedding_BF: Tensor) -> Tensor:
         return self.judge(embedding_BF)[0]
@@ -130,22 +147,25 @@ class FewLabelsHead(SolvedHead):
 
         The latter is that of the Gaussian process, as far as labels are apart there.
         """
-        ways_3B, off_B = self._ways(read_BR)
-        mean_B = self.share_3 @ ways_3B
+        ways_WB, off_B = self._ways(read_BR)
+        mean_B = self.share_W @ ways_WB
         high_B, low_B = self._label(mean_B + off_B), self._label(mean_B - off_B)
         return self._label(mean_B).to(read_BR.dtype), ((high_B - low_B) / 2).to(read_BR.dtype)
 
-    def _read(self, read_BR: Tensor) -> Tensor:
-        """The same with a score of mean 0 and deviation 1."""
+    def _read(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with a score of deviation 1; and what a graph network adds, (B, 1) or (B, 0)."""
         kept_BR = read_BR.double().clamp(-LARGEST, LARGEST)
-        score_B = (kept_BR[:, 0] - self.score_2[0]) / self.score_2[1]
-        return torch.cat([score_B[:, None], kept_BR[:, 1:]], dim=1)
+        score_B1, added_BW, rest_BR = kept_BR.tensor_split([1, 1 + self.network], dim=1)
+        score_B1 = (score_B1 - self.score_2[0]) / self.score_2[1]
+        return torch.cat([score_B1, rest_BR], dim=1), added_BW
 
     def _ways(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
-        """What each of `WAYS` says, shape (3, B), and expected errors (B,), as T shows labels."""
-        read = self._read(read_BR)
+        """What each way says, shape (W, B), and expected errors (B,), as T shows labels."""
+        read, added_BW = self._read(read_BR)
+        score_B = SLOPE * read[:, 0]
         process_B, off_B = self.process.judge(read)
-        return torch.stack([SLOPE * read[:, 0], process_B, self.forest(read)]), off_B
+        networks = (score_B + added_B for added_B in added_BW.T)
+        return torch.stack([score_B, process_B, self.forest(read), *networks]), off_B
 
     def _label(self, seen_B: Tensor) -> Tensor:
         return interpolated(seen_B, self.seen_K, self.label_K)
@@ -155,7 +175,7 @@ class FewLabelsHead(SolvedHead):
 
     def describe(self) -> str:
         """What counts how much, for people."""
-        shares = zip(WAYS, self.share_3.tolist(), strict=True)
+        shares = zip(self.ways, self.share_W.tolist(), strict=True)
         return ", ".join(f"{name} {share:.2f}" for name, share in shares)
 
 
