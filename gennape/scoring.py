@@ -22,10 +22,14 @@ BATCH = 128
 
 
 def embedded(
-    model: AnyModel, graphs: EncodedGraphs, rows: Rows | None = None, batch_size: int = BATCH
+    model: AnyModel | Encoder,
+    graphs: EncodedGraphs,
+    rows: Rows | None = None,
+    batch_size: int = BATCH,
 ) -> Tensor:
     """The encoder's embeddings of all graphs, or of some rows, shape (N, F), without gradients."""
-    return _run(model.encoder.embedder, graphs, rows, batch_size)
+    encoder = model if isinstance(model, Encoder) else model.encoder
+    return _run(encoder.embedder, graphs, rows, batch_size)
 
 
 def represented(

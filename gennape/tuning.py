@@ -39,10 +39,11 @@ class TuneSettings:
         patience: with `validation`, how many epochs in a row may bring nothing better.
         seed: of the order, of dropout and of what is held out.
         learner: `network` goes on training what is there; `numbers` leaves it as it is and learns
-            from numbers of the whole graph beside its score (`models.solved.few`), in a moment, of
-            networks in the fused form; of many labels a graph network learns, too (`beside`). Of
-            the settings above `validation` and `seed` are for it. It leaves out labels in turn, to
-            know its errors: none need be held out. `auto` is numbers where they can be had.
+            from numbers of the whole graph and its patterns beside its score (`models.solved.few`),
+            in a moment, of networks in the fused form; of many labels a graph network learns, too
+            (`beside`). Of the settings above `validation` and `seed` are for it. It leaves out
+            labels in turn, to know its errors: none need be held out. `auto` is numbers where they
+            can be had.
 
     Raises:
         GennapeError: a value is none of those that there are.

@@ -76,16 +76,16 @@ class Networks:
     """N networks of a benchmark, what the model knows of them, and their labels."""
 
     whole_ND: Tensor
-    said_N: Tensor
-    """The scores that learning starts from."""
+    read_NE: Tensor
+    """What else is learnt from: the scores of the model, and the patterns of the graphs."""
     merit_N: Values
     """What is predicted."""
     label_N: Values
 
     def take(self, rows: Places) -> "Networks":
         """Those in these places."""
-        whole_ND, said_N = self.whole_ND[rows], self.said_N[rows]
-        return Networks(whole_ND, said_N, self.merit_N[rows], self.label_N[rows])
+        whole_ND, read_NE = self.whole_ND[rows], self.read_NE[rows]
+        return Networks(whole_ND, read_NE, self.merit_N[rows], self.label_N[rows])
 
 
 def main() -> None:
@@ -168,8 +168,9 @@ def known(model: Checkpoint, table: LabelTable, most: int) -> Networks:
     few = np.arange(min(FEW, len(graphs)))
     settings = TuneSettings(learner="numbers")
     fitted, _ = tune(model.model, model.scale, graphs.take(few), label_N[few], settings)
-    said_N = represented(cast(PerformanceModel, fitted), graphs)[:, 0]
-    return Networks(graphs.whole_GD, said_N, predicted(model, graphs)[0], label_N)
+    learner = cast(PerformanceModel, fitted)
+    read_NE = represented(learner, graphs)[:, : learner.encoder.out_features]
+    return Networks(graphs.whole_GD, read_NE, predicted(model, graphs)[0], label_N)
 
 
 def compared(networks: Networks, seed: int, pairs: Sequence[tuple[str, int]]) -> Iterator[Row]:
@@ -205,13 +206,14 @@ def in_two(own: Networks, pool: Pool, count: int, seed: int) -> Places:
 def learnt(seen: Networks, asked: Networks, seed: int) -> Values:
     """What `Predictor.fit` on some networks makes of others, in deviations of the labels.
 
-    The model's own scores, which take longest, are computed once for all.
+    What takes longest, all but the numbers, is computed once for all.
     """
     seen_NR, asked_NR = (
-        torch.cat([some.said_N[:, None], numbers(some.whole_ND, seen.whole_ND)], dim=1)
+        torch.cat([some.read_NE, numbers(some.whole_ND, seen.whole_ND)], dim=1)
         for some in (seen, asked)
     )
-    head = FewLabelsHead(seen_NR.shape[1]).eval()
+    patterns = seen.read_NE.shape[1] - 1
+    head = FewLabelsHead(seen_NR.shape[1], patterns=patterns).eval()
     head.solve(seen_NR, torch.from_numpy(standard(seen.label_N)), seed)
     with torch.no_grad():
         said_N: Values = head(asked_NR).double().numpy()

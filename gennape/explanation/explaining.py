@@ -10,7 +10,7 @@ from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
 from gennape.conformal import COVERAGE
 from gennape.explanation.game import PLAYERS, Game
-from gennape.explanation.groups import GRAPH_NETWORK, GROUPS, Group
+from gennape.explanation.groups import GRAPH, GROUPS, Group
 from gennape.explanation.occlusion import MOST, Watch, movable, node_effects, quiet
 from gennape.explanation.owen import FloatArray, owen
 from gennape.explanation.records import (
@@ -63,7 +63,7 @@ def explain(
     game = Game(checkpoint, graphs, said, watch)
     sign = -1.0 if checkpoint.lower_is_better else 1.0
     ledger = _played(checkpoint, game, rounds, seed, sign)
-    groups = [(group, game.players(group)) for group in (*GROUPS, GRAPH_NETWORK)]
+    groups = [(group, game.players(group)) for group in (*GROUPS, GRAPH)]
     features = [
         _feature(ledger, game, group, feature, column)
         for group, players in groups
@@ -117,7 +117,7 @@ class _Ledger(NamedTuple):
 
 
 def _played(checkpoint: Checkpoint, game: Game, rounds: int, seed: int, sign: float) -> _Ledger:
-    found = [game.players(group) for group in (*GROUPS, GRAPH_NETWORK)]
+    found = [game.players(group) for group in (*GROUPS, GRAPH)]
     teams = [players for players in found if players]
     nobody_1C = game(np.zeros((1, PLAYERS), bool))
     draws_DPC = np.zeros((1, PLAYERS, nobody_1C.shape[1]))
@@ -195,7 +195,7 @@ def _notes(graphs: EncodedGraphs, game: Game) -> Iterator[str]:
         )
     if game.reads_graph and not game.sees_graph:
         yield (
-            "no network of the families trained on can be drawn: what the graph network sees is "
+            "no network of the families trained on can be drawn: what is seen in the graph is "
             "not weighed, and the reference has the embedding of this network"
         )
     if game.trust < 1:

@@ -167,8 +167,9 @@ def trusted(checkpoint: Checkpoint, said: Assessment) -> float:
 def _recalling(model: AnyModel, own: EncodedGraphs, drawn: EncodedGraphs | None) -> AnyModel:
     """A copy of the model whose encoders have looked at both networks, and never do again."""
     copied = copy.deepcopy(model).eval()
-    for reader in graph_readers(copied):
-        own_F = embedded(reader, own)[0]
-        mean_F = own_F if drawn is None else embedded(reader, drawn).mean(dim=0)
-        reader.encoder = Recalled(torch.stack([mean_F, own_F]))
+    for part, name in graph_readers(copied):
+        encoder = getattr(part, name)
+        own_F = embedded(encoder, own)[0]
+        mean_F = own_F if drawn is None else embedded(encoder, drawn).mean(dim=0)
+        setattr(part, name, Recalled(torch.stack([mean_F, own_F])))
     return copied

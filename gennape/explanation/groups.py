@@ -40,5 +40,5 @@ GROUPS = (
     Group("gradients", "how gradients flow back at random weights", _signals(True)),
 )
 """Every feature of a whole graph is in one of them."""
-GRAPH_NETWORK = Group("graph network", "what the encoder sees in the graph itself", ())
+GRAPH = Group("graph", "what a graph network sees in the graph itself, or its patterns", ())
 """The one thing beside them that models read: the embedding, which counts as one."""

@@ -1,10 +1,11 @@
 """What networks are compared with: the mean network of those that a model was trained on."""
 
+from types import NoneType
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gennape.batch import EncodedGraphs
 from gennape.checkpoint import Checkpoint
@@ -20,8 +21,8 @@ from onnx_bench.errors import GennapeError
 from onnx_bench.families import family
 from onnx_bench.graph import ComputationGraph
 
-BLIND = (NoEncoder, NumbersEncoder, ScoredEncoder, SizeEncoder)
-"""Encoders of numbers and scores: they see no nodes themselves."""
+BLIND = (NoneType, NoEncoder, NumbersEncoder, ScoredEncoder, SizeEncoder)
+"""None, and encoders of numbers and scores: they see no nodes themselves."""
 DRAWN = 64
 """Random networks of the families trained on, whose mean embedding stands for all of them."""
 
@@ -65,14 +66,15 @@ def tables(model: AnyModel) -> list[WholeGraph]:
     return [part for part in model.modules() if isinstance(part, WholeGraph)]
 
 
-def graph_readers(model: AnyModel) -> list[PerformanceModel]:
-    """The models of it whose encoders look at graphs themselves, in order."""
-    return [part for part in _models(model) if not isinstance(part.encoder, BLIND)]
-
-
-def _models(model: AnyModel) -> list[PerformanceModel]:
-    """The model, its members, and those whose scores they read."""
-    return [part for part in model.modules() if isinstance(part, PerformanceModel)]
+def graph_readers(model: AnyModel) -> list[tuple[nn.Module, str]]:
+    """Where encoders stand that look at graphs themselves: in what, and by which name there."""
+    names = ((PerformanceModel, "encoder"), (ScoredEncoder, "patterns"))
+    return [
+        (part, name)
+        for part in model.modules()
+        for kind, name in names
+        if isinstance(part, kind) and not isinstance(getattr(part, name), BLIND)
+    ]
 
 
 def is_sized(model: AnyModel) -> bool:

@@ -3,8 +3,8 @@
 After L rounds of message passing a node's vector depends on nothing but what lies within L steps
 before it (Xu et al., ICLR 2019). Networks repeat cells, and networks of a family share most of
 their parts, so most nodes of a batch are copies of another one in that sense. Finding them costs L
-rounds of integer hashing (Weisfeiler-Lehman colours, 64 bits) and spares most of the floating-point
-work: the result is the same but for rounding.
+rounds of integer hashing (`colours`) and spares most of the floating-point work: the result is the
+same but for rounding.
 """
 
 from typing import NamedTuple
@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 
 from gennape.batch import GraphBatch
-
-# Odd 64-bit constants; arithmetic wraps around, which is what a hash wants.
-_MIX, _STEP = -7046029254386353131, -4417276706812531889
+from gennape.models.colours import mixed, refined
 
 
 class Merged(NamedTuple):
@@ -32,15 +30,14 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
     For encoders whose messages go from producer to reader only, and whose layers draw nothing at
     random. Each class keeps the incoming edges of one of its nodes.
     """
-    sources, readers = batch.edges_2E
-    colour = _mixed(batch.row_N + 1)
+    colour = mixed(batch.row_N + 1)
     for _ in range(hops):
-        arriving = torch.zeros_like(colour).index_add_(0, readers, _mixed(colour[sources]))
-        colour = _mixed(colour * _STEP + arriving)
+        colour = refined(colour, batch.edges_2E)
     _, class_N = torch.unique(colour, return_inverse=True)
     count = int(class_N.max()) + 1
     nodes = torch.arange(len(class_N), device=class_N.device)
     chosen = torch.empty_like(nodes[:count]).scatter_(0, class_N, nodes)
+    readers = batch.edges_2E[1]
     read = chosen[class_N[readers]] == readers
     edges = class_N[batch.edges_2E[:, read]]
     return Merged(
@@ -56,9 +53,3 @@ def merge(batch: GraphBatch, hops: int) -> Merged:
         ),
         class_N,
     )
-
-
-def _mixed(value: Tensor) -> Tensor:
-    """A hash of 64-bit integers that spreads every bit."""
-    value = (value ^ (value >> 31)) * _MIX
-    return value ^ (value >> 29)

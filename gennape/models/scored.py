@@ -8,6 +8,7 @@ from torch import Tensor
 from gennape.batch import GraphBatch
 from gennape.models.encoder import ENCODERS, Encoder
 from gennape.models.numbers import NumbersEncoder
+from gennape.models.patterns import PatternsEncoder
 
 
 @ENCODERS.register("scored")
@@ -20,6 +21,7 @@ class ScoredEncoder(Encoder):
     Args:
         model: the model, one or an ensemble, as its `config.to_dict()` describes it.
         network: a second model, whose score stands behind that of the first; None for none.
+        patterns: arguments of a `PatternsEncoder`, whose columns come next; None for none.
         place: arguments of a `NumbersEncoder`, where a network lies, last of all; None for none.
     """
 
@@ -28,15 +30,17 @@ class ScoredEncoder(Encoder):
         model: dict[str, Any],
         place: dict[str, Any] | None = None,
         network: dict[str, Any] | None = None,
+        patterns: dict[str, Any] | None = None,
     ) -> None:
         from gennape.models.ensemble import model_from_dict  # which is made of encoders
 
         super().__init__()
         self.model = model_from_dict(model)
         self.network = None if network is None else model_from_dict(network)
+        self.patterns = None if patterns is None else PatternsEncoder(**patterns)
         self.place = None if place is None else NumbersEncoder(**place)
         self.out_features = 1 + (self.network is not None)
-        self.out_features += self.place.out_features if self.place else 0
+        self.out_features += sum(part.out_features for part in self._parts())
 
     @property
     def embedder(self) -> Encoder:
@@ -53,6 +57,8 @@ class ScoredEncoder(Encoder):
         parts = [self.model(batch).float()[:, None]]
         if self.network is not None:
             parts.append(self.network(batch).float()[:, None])
-        if self.place is not None:
-            parts.append(self.place(batch))
-        return torch.cat(parts, dim=1)
+        return torch.cat([*parts, *(part(batch) for part in self._parts())], dim=1)
+
+    def _parts(self) -> list[Encoder]:
+        """What sees networks beside the models, in order."""
+        return [part for part in (self.patterns, self.place) if part is not None]

@@ -235,14 +235,14 @@ def test_a_learner_of_few_labels_is_explained_through_to_what_it_reads(
     predictor.fit(encoded.take(few), labels[few], TuneSettings(learner="numbers"))
     found = explain(predictor.checkpoint, one, nodes=False)
     adds_up(found)
-    assert "graph network" in {group.name for group in found.groups}
+    assert "graph" in {group.name for group in found.groups}
     assert len(found.features) > 50
 
 
 def test_a_model_of_embeddings_alone(trained: Predictor, networks: tuple[str, ...]) -> None:
     found = trained.explain(networks[0], nodes=False)
     assert found.features == ()
-    assert [group.name for group in found.groups] == ["graph network"]
+    assert [group.name for group in found.groups] == ["graph"]
     adds_up(found)
     assert found.network == networks[0]
     assert any("no numbers of the whole graph" in note for note in found.notes)
@@ -253,7 +253,7 @@ def test_without_networks_to_compare_with_the_embedding_is_not_weighed(
 ) -> None:
     checkpoint = replace(checkpoint_of(made(encoded)), families=("mine",))
     found = explain(checkpoint, one, nodes=False)
-    assert "graph network" not in {group.name for group in found.groups}
+    assert "graph" not in {group.name for group in found.groups}
     assert any("can be drawn" in note for note in found.notes)
 
 

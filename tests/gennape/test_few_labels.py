@@ -56,13 +56,15 @@ def table(rows: int, width: int = 6, seed: int = 0) -> tuple[torch.Tensor, torch
     )
 
 
-def test_the_head_is_the_formula() -> None:
+@pytest.mark.parametrize("patterns", [0, 2])
+def test_the_head_is_the_formula(patterns: int) -> None:
     (read, target), (other, _) = table(40), table(20, seed=1)
-    head = FewLabelsHead(6, trees=10).eval()
+    head = FewLabelsHead(6, trees=10, patterns=patterns).eval()
     head.solve(read, target, seed=1)
     score = (other[:, 0] - read[:, 0].mean()) / read[:, 0].std(correction=0)
     seen = torch.cat([score[:, None], other[:, 1:]], dim=1)
-    ways = torch.stack([0.7 * score, head.process(seen), head.forest(seen)])
+    numbers = torch.cat([score[:, None], other[:, 1 + patterns :]], dim=1)
+    ways = torch.stack([0.7 * score, head.process(seen), head.forest(numbers)])
     label_K, seen_K = map(torch.from_numpy, knots(target.numpy()))
     assert torch.equal(head.label_K, label_K)
     said = interpolated(head.share_W @ ways, seen_K, label_K)
@@ -171,6 +173,10 @@ def test_labels_of_two_values_are_learnt() -> None:
 def test_nothing_beside_the_score_is_refused() -> None:
     with pytest.raises(GennapeError, match="in_features is 1, expected a whole number from 2 on"):
         FewLabelsHead(1)
+    with pytest.raises(GennapeError, match="in_features is 4, expected a whole number from 5 on"):
+        FewLabelsHead(4, patterns=3)
+    with pytest.raises(GennapeError, match="patterns is -1, expected a whole number from 0 on"):
+        FewLabelsHead(4, patterns=-1)
 
 
 @pytest.mark.parametrize("target", [torch.full((4,), 2.0), torch.tensor([2.0])])
@@ -188,6 +194,9 @@ def test_what_the_model_said_is_where_learning_starts(
     assert isinstance(model, PerformanceModel)
     assert isinstance(model.encoder, ScoredEncoder)
     np.testing.assert_array_equal(scores(model.encoder.model, fused), before)
+    assert isinstance(model.head, FewLabelsHead)
+    assert model.encoder.patterns is not None
+    assert model.head.patterns == model.encoder.patterns.out_features
     assert spearman(predictions(model, scale, fused)[:, 0], labels) > 0.95
 
 

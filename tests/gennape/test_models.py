@@ -22,9 +22,9 @@ from onnx_bench.families import build_spec, family
 from onnx_bench.graph import ComputationGraph
 from onnx_bench.operators import Op
 
-BLIND = ("none", "numbers", "scored", "size")
-"""Encoders that see no node."""
-NAMES = [name for name in ENCODERS if name not in BLIND]
+OTHERS = ("none", "numbers", "patterns", "scored", "size")
+"""Encoders that learn nothing from nodes."""
+NAMES = [name for name in ENCODERS if name not in OTHERS]
 every_encoder = pytest.mark.parametrize("encoder", NAMES)
 
 
@@ -56,7 +56,7 @@ def scores(model: PerformanceModel, *graphs: ComputationGraph) -> torch.Tensor:
 
 
 def test_registered_names_are_listed_in_order() -> None:
-    assert list(ENCODERS) == ["gated-gcn", "gnn", "gnn-transformer", "k-gnn", *BLIND]
+    assert list(ENCODERS) == ["gated-gcn", "gnn", "gnn-transformer", "k-gnn", *OTHERS]
     trained = ["fuzzy-mlp", "fuzzy-pairwise", "linear", "mlp", "none", "pairwise"]
     solved = ["few-labels", "gaussian-process", "ridge", "specialists", "trees"]
     assert list(HEADS) == sorted([*trained, *solved])

@@ -41,7 +41,7 @@ Damage = Callable[[dict[str, Tensor]], object]
 
 WIDTH = 7
 NAMES = ("few-labels", "gaussian-process", "ridge", "trees")
-QUICK: dict[str, dict[str, Any]] = {"few-labels": {"trees": 5, "crossed": False}}
+QUICK: dict[str, dict[str, Any]] = {"few-labels": {"trees": 5, "crossed": False, "patterns": 2}}
 every_head = pytest.mark.parametrize("name", NAMES)
 
 
@@ -433,7 +433,16 @@ def kind(name: str, dtype: torch.dtype) -> Damage:
         *[("few-labels", cut(each)) for each in ("label_K", "seen_K", "share_W")],
         *[
             ("few-labels", cut(f"process.{each}"))
-            for each in ("axes_RP", "point_NP", "score_N", "alpha_N", "factor_NN", "kernel_7")
+            for each in (
+                "axes_RP",
+                "point_NP",
+                "score_N",
+                "alpha_N",
+                "factor_NN",
+                "kernel_8",
+                "pattern_NH",
+                "pattern_centre_H",
+            )
         ],
     ],
 )

@@ -128,7 +128,7 @@ def test_no_way_sees_or_is_judged_on_what_it_must_not(
     rng = np.random.default_rng(0)
     label_N = np.arange(40.0)
     whole_ND = torch.from_numpy(rng.normal(size=(40, len(FEATURES)))).float()
-    networks = script["Networks"](whole_ND, torch.from_numpy(label_N).float(), label_N, label_N)
+    networks = script["Networks"](whole_ND, whole_ND[:, :1], label_N, label_N)
     assert {field.name for field in fields(Pool)} == {"point_NP", "merit_N", "unit"}
     asked = []
 

@@ -29,13 +29,32 @@ class LeftOut(NamedTuple):
     """Expected of the errors."""
 
 
+class _Read(NamedTuple):
+    """What the head reads of B networks, in parts."""
+
+    score_B1: Tensor
+    """Of deviation 1 over the networks learnt from."""
+    added_BW: Tensor
+    """What a graph network adds to it; of no width without one."""
+    pattern_BH: Tensor
+    number_BD: Tensor
+
+    @property
+    def with_patterns(self) -> Tensor:
+        return torch.cat([self.score_B1, self.pattern_BH, self.number_BD], dim=1)
+
+    @property
+    def without_patterns(self) -> Tensor:
+        return torch.cat([self.score_B1, self.number_BD], dim=1)
+
+
 @HEADS.register("few-labels")
 class FewLabelsHead(SolvedHead):
     """y = T^-1(a z + b p + c f + d g), learnt from n labels of a family, seen by T (`robust`).
 
     z is 0.7 of a score that was there before, the first value that the head reads, of deviation 1;
     p is a Gaussian process around it (`score_process`), f a forest of extremely randomised trees on
-    all that is read; g, if there is one, is z and what a graph network adds to it. The shares a, b,
+    all but patterns; g, if there is one, is z and what a graph network adds to it. The shares a, b,
     c and d, in sum 1, are chosen by cross-validation, but few labels hardly leave what was found
     best on other families, and do not turn z round (`stacking`).
 
@@ -46,9 +65,10 @@ class FewLabelsHead(SolvedHead):
             without, shares are as expected.
         network: whether what a graph network adds stands behind the score; of networks learnt from
             it must be what one says that has not seen their labels.
+        patterns: how many patterns of the graph come next (`models.patterns`), 0 or more.
 
     Raises:
-        GennapeError: there are no trees, or nothing is read beside the score.
+        GennapeError: there are no trees, or nothing is read beside score, network and patterns.
     """
 
     score_2: Tensor
@@ -60,14 +80,20 @@ class FewLabelsHead(SolvedHead):
     """How much each of `WAYS` counts."""
 
     def __init__(
-        self, in_features: int, trees: int = 60, crossed: bool = True, network: bool = False
+        self,
+        in_features: int,
+        trees: int = 60,
+        crossed: bool = True,
+        network: bool = False,
+        patterns: int = 0,
     ) -> None:
-        refuse_below(2 + network, in_features=in_features)
+        refuse_below(0, patterns=patterns)
+        refuse_below(2 + network + patterns, in_features=in_features)
         self.ways = WAYS if network else WAYS[:-1]
         super().__init__(in_features)
-        self.trees, self.crossed, self.network = trees, crossed, network
-        self.process = ScoreProcess(in_features - network)
-        self.forest = TreesHead(in_features - network, trees, leaf=2, share=0.33)
+        self.trees, self.crossed, self.network, self.patterns = trees, crossed, network, patterns
+        self.process = ScoreProcess(in_features - network, patterns)
+        self.forest = TreesHead(in_features - network - patterns, trees, leaf=2, share=0.33)
         self.left_out: LeftOut | None = None
         """Of the networks last learnt from, in their order; no part of a checkpoint."""
 
@@ -98,9 +124,9 @@ class FewLabelsHead(SolvedHead):
                 "seen_K": torch.from_numpy(seen_K),
             }
         )
-        read_NR, _ = self._read(torch.from_numpy(table.read_NR))
-        for learner in (self.process, self.forest):
-            learner.solve(read_NR, torch.from_numpy(seen_N), seed)
+        read = self._read(torch.from_numpy(table.read_NR))
+        self.process.solve(read.with_patterns, torch.from_numpy(seen_N), seed)
+        self.forest.solve(read.without_patterns, torch.from_numpy(seen_N), seed)
         learnt_WN = self._ways(torch.from_numpy(table.read_NR))[0].numpy()
         self.share_W = torch.from_numpy(upright(self._expected(seen_N), learnt_WN))
         if self.crossed and len(seen_N) >= LEAST:
@@ -111,7 +137,7 @@ class FewLabelsHead(SolvedHead):
         """Chooses the shares, and takes down what is said without each label."""
         ways_WN, deviation_N = np.empty((len(self.ways), len(seen_N))), np.empty(len(seen_N))
         for out_K, rest_K in folds(len(seen_N), seed):
-            some = FewLabelsHead(self.in_features, self.trees, crossed=False, network=self.network)
+            some = FewLabelsHead(self.in_features, self.trees, False, self.network, self.patterns)
             rest = table.taken(rest_K)
             some.solve(torch.from_numpy(rest.read_NR), torch.from_numpy(rest.target_N), seed)
             read_KR = torch.from_numpy(table.read_NR[out_K])
@@ -152,20 +178,20 @@ class FewLabelsHead(SolvedHead):
         high_B, low_B = self._label(mean_B + off_B), self._label(mean_B - off_B)
         return self._label(mean_B).to(read_BR.dtype), ((high_B - low_B) / 2).to(read_BR.dtype)
 
-    def _read(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
-        """The same with a score of deviation 1; and what a graph network adds, (B, 1) or (B, 0)."""
+    def _read(self, read_BR: Tensor) -> "_Read":
         kept_BR = read_BR.double().clamp(-LARGEST, LARGEST)
-        score_B1, added_BW, rest_BR = kept_BR.tensor_split([1, 1 + self.network], dim=1)
-        score_B1 = (score_B1 - self.score_2[0]) / self.score_2[1]
-        return torch.cat([score_B1, rest_BR], dim=1), added_BW
+        ends = np.cumsum([1, self.network, self.patterns]).tolist()
+        score_B1, *others = kept_BR.tensor_split(ends, dim=1)
+        return _Read((score_B1 - self.score_2[0]) / self.score_2[1], *others)
 
     def _ways(self, read_BR: Tensor) -> tuple[Tensor, Tensor]:
         """What each way says, shape (W, B), and expected errors (B,), as T shows labels."""
-        read, added_BW = self._read(read_BR)
-        score_B = SLOPE * read[:, 0]
-        process_B, off_B = self.process.judge(read)
-        networks = (score_B + added_B for added_B in added_BW.T)
-        return torch.stack([score_B, process_B, self.forest(read), *networks]), off_B
+        read = self._read(read_BR)
+        score_B = SLOPE * read.score_B1[:, 0]
+        process_B, off_B = self.process.judge(read.with_patterns)
+        forest_B = self.forest(read.without_patterns)
+        networks = (score_B + added_B for added_B in read.added_BW.T)
+        return torch.stack([score_B, process_B, forest_B, *networks]), off_B
 
     def _label(self, seen_B: Tensor) -> Tensor:
         return interpolated(seen_B, self.seen_K, self.label_K)
