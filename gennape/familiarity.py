@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.spatial import KDTree
 from torch import Tensor
 
+from gennape.models.nearness import nearness
 from onnx_bench.errors import GennapeError
 
 SAMPLE = 256
@@ -197,11 +197,9 @@ def _limit(point_NF: Values) -> float:
 
 def _distance(sample_RF: Values, point_NF: Values, itself: bool = False) -> Values:
     """Mean distance to the nearest of the sample; `itself`: the first found one is the point."""
-    if len(point_NF) == 0:
-        return np.zeros(0)
-    found, _ = KDTree(sample_RF).query(point_NF, NEIGHBOURS + itself)
-    nearest: Values = np.asarray(found)[:, int(itself) :].mean(axis=1)
-    return nearest
+    points, sample = torch.from_numpy(point_NF), torch.from_numpy(sample_RF)
+    found: Values = nearness(points, sample, NEIGHBOURS, itself).numpy()
+    return found
 
 
 def _deviation(embedding_NF: Values) -> Values:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from gennape.models.common import CommonResidual, ScoredFamily
 from gennape.models.heads import HEADS, Head
+from gennape.models.nearness import nearness
 from gennape.models.solved.trees import TreesHead
 from onnx_bench.errors import GennapeError
 
@@ -84,12 +85,12 @@ class Specialist(nn.Module):
         self.point_KP.fill_(FAR)
         self.point_KP[: len(kept)] = kept
         alone = len(others) < ENOUGH
-        reach_N = nearness(kept, kept, itself=True) if alone else nearness(others, kept)
+        reach_N = nearness(kept if alone else others, kept, NEAREST, itself=alone)
         self.limit.copy_(torch.quantile(reach_N, WITHIN).clamp(min=1e-6))
 
     def distance(self, place_BP: Tensor) -> Tensor:
         """How far networks lie, shape (B,): 1 is as far as the outermost 5 % of the family."""
-        distance_B: Tensor = nearness(place_BP, self.point_KP) / self.limit
+        distance_B: Tensor = nearness(place_BP, self.point_KP, NEAREST) / self.limit
         return distance_B
 
 
@@ -101,15 +102,6 @@ def within(score_N: Tensor, tail: float) -> Tensor:
     """
     low, high = torch.quantile(score_N, torch.tensor([tail, 1 - tail], dtype=score_N.dtype))
     return score_N.clamp(low, high)
-
-
-def nearness(place_BP: Tensor, point_KP: Tensor, itself: bool = False) -> Tensor:
-    """Mean distance to the nearest points, shape (B,); not to itself where rows are the points."""
-    # Distances by differences: those by products lose half of the digits.
-    exact = "donot_use_mm_for_euclid_dist"
-    distance_BK = torch.cdist(place_BP, point_KP, compute_mode=exact)
-    nearest = distance_BK.topk(NEAREST + itself, dim=1, largest=False).values
-    return nearest[:, int(itself) :].mean(dim=1)
 
 
 @HEADS.register("specialists")

@@ -22,7 +22,7 @@ from onnx_bench.onnx_export import save_onnx
 
 HEAVY = {
     *("pandas", "pyarrow", "sklearn", "skfuzzy", "networkx", "torch_geometric", "lightning"),
-    *("matplotlib", "tensorboard", "onnxruntime", "jsonargparse"),
+    *("matplotlib", "tensorboard", "onnxruntime", "jsonargparse", "scipy"),
 }
 """Packages that scoring a network does without."""
 UNUSED = {"torch._dynamo", "torch._inductor", "torch.onnx", "onnx.reference"}

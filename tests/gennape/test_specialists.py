@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gennape.metrics import spearman
 from gennape.models.heads import HEADS
+from gennape.models.nearness import nearness
 from gennape.models.specialists import (
     KEPT,
     NEAREST,
     Lessons,
     Specialist,
     SpecialistsHead,
-    nearness,
     within,
 )
 from onnx_bench.errors import GennapeError
@@ -140,7 +140,7 @@ def test_a_small_family_is_known_by_each_but_itself() -> None:
     own = Specialist(3, 1, 1, 1)
     own.settle(place_NP, 0)
     assert int((own.point_KP[:, 0] < 1e5).sum()) == 30 < KEPT
-    gaps = nearness(place_NP, place_NP, itself=True)
+    gaps = nearness(place_NP, place_NP, NEAREST, itself=True)
     assert float(own.limit) == pytest.approx(float(torch.quantile(gaps, 0.95)))
     assert float(gaps.min()) > 0
 
