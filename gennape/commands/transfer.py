@@ -67,8 +67,8 @@ def transfer(
     With --lofo every family that there are labels of is scored by the universal model, whose
     specialist of that family is left out, and by its parts and plain sizes; then with 5 to 1,024
     labels. Beside OUT it writes OUT_summary.csv, OUT_means.csv, OUT_goals.csv and OUT.html, a
-    report to look at. Five seeds take about an hour and a half on two cores; stopped, it goes on
-    where it was.
+    report to look at. Five seeds take some 70 minutes on two cores; stopped, it goes on where it
+    was.
     """
     if lofo:
         from gennape.transfer.lofo import Plan

@@ -27,7 +27,7 @@ MOST = 2000
 
 
 class ScoreProcess(SolvedHead):
-    """y = f(z, q) + noise, f a Gaussian process of mean 0.7 z and the kernel of `score_kernel`.
+    """y = f(z, h, q) + noise, f a Gaussian process of mean 0.7 z and kernel as in `score_kernel`.
 
     z is the first value that it reads, a score of mean 0 and deviation 1 over the networks learnt
     from; h, the next ones, are patterns; q are principal components of all others. The numbers of
