@@ -11,6 +11,7 @@ from gennape.checkpoint import Checkpoint, load
 from gennape.inference import Predictor
 from gennape.metrics import spearman
 from gennape.models.performance import PerformanceModel
+from gennape.models.scored import ScoredEncoder
 from gennape.models.specialists import SpecialistsHead
 from gennape.tuning import TuneSettings
 from gennape.universal.build import build
@@ -74,7 +75,9 @@ def test_it_assesses_and_learns_from_few_labels(trained: Checkpoint) -> None:
     fitted = Predictor(replace(trained)).fit(networks[:40], labels[:40], TuneSettings(seed=0))
     assert spearman(fitted.predict(networks[40:]), labels[40:]) > 0.5
     # What was learnt joins what was known: the specialists are still there.
-    assert fitted.checkpoint.model.encoder.out_features == 1
+    encoder = fitted.checkpoint.model.encoder
+    assert isinstance(encoder, ScoredEncoder)
+    assert encoder.model.config == trained.model.config
 
 
 def test_a_network_has_one_score_whatever_stands_beside_it(trained: Checkpoint) -> None:
