@@ -27,8 +27,9 @@ class Target:
         shots: numbers of labels that are learnt from, beside none.
         encoded: how many networks a graph network scores, which takes longer than all else; None
             for all of them.
-        held_back: whether its labels have chosen nothing but how numbers are vouched for
-            (`models.common`): not the recipe, not what is learnt from.
+        held_back: whether its labels have chosen nothing of what is said without labels but how
+            numbers are vouched for (`models.common`): not the recipe, not what is learnt from. How
+            few labels are learnt was settled with some of these families in sight.
     """
 
     benchmark: str
