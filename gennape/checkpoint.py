@@ -170,7 +170,8 @@ def load(name: str | Path) -> Checkpoint:
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{folder / WEIGHTS}: does not hold this model's weights ({reason})"
+            f"{folder / WEIGHTS}: does not hold this model's weights; it is damaged, or of another "
+            f"version of gennape: train or fine-tune it again ({reason.rstrip(':')})"
         ) from None
     except (GennapeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CONFIG}: not a whole configuration ({error!r})") from None

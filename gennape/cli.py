@@ -120,7 +120,7 @@ def finetune(
     ] = False,
     learner: Annotated[
         Learner,
-        typer.Option(help="Learn beside the network, from numbers of whole graphs, or train it."),
+        typer.Option(help="Learn beside the network, from numbers and patterns, or train it."),
     ] = Learner.AUTO,
     freeze: Annotated[Freeze, typer.Option(help="Train everything, or the head.")] = Freeze.NONE,
     epochs: Annotated[int, typer.Option(min=1, help="At most; see --patience.")] = 100,

@@ -1,6 +1,7 @@
 """How often intervals hold, and which networks are strange, on benchmarks with known labels.
 
     python scripts/interval_coverage.py --model runs/gennape/ensemble --processes 2
+    python scripts/interval_coverage.py --model gennape-nb101 --labels 10 50 --networks 400
 
 For each benchmark and seed: 2,000 networks are assessed by the model as it is; then it is
 fine-tuned on 50 labels of others, as `gennape finetune` does it, and assesses the 2,000 again.

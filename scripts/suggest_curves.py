@@ -1,15 +1,16 @@
 """What labels of suggested networks are worth beside those of random ones.
 
-    python scripts/suggest_curves.py                       # some 15 minutes on one core
+    python scripts/suggest_curves.py                       # half an hour on one core
+    python scripts/suggest_curves.py --model gennape-nb101 # results/suggest_curves.csv
     python scripts/suggest_curves.py --model runs/mine --families darts metaqnn --seeds 2
 
 At most 1,500 networks of each benchmark are drawn, each once, however spelt. With every seed half
 of them are set aside, which no way to choose may touch. From the other half each way chooses 16,
-32, 50 and 128, and the model learns from their labels as `Predictor.fit` does, from numbers of the
-whole graph. `spearman` is of the half set aside, the same one for all ways; `gain` is what is
-gained over random choice with the same seed. `better` is of the search: how many of the half to
-choose from, in per cent, are better than the best chosen one. `explore, find-best` spends half of
-its labels to explore, learns from them, and then searches.
+32, 50 and 128, and the model learns from their labels as `Predictor.fit` does, from numbers and
+patterns of the graph. `spearman` is of the half set aside, the same one for all ways; `gain` is
+what is gained over random choice with the same seed. `better` is of the search: how many of the
+half to choose from, in per cent, are better than the best chosen one. `explore, find-best` spends
+half of its labels to explore, learns from them, and then searches.
 
 Writes OUT_seeds.csv, a row for each benchmark, seed, way and number of labels, from which an
 interrupted run goes on (other settings want another --out); OUT.csv, means and deviations over
